@@ -18,9 +18,7 @@ def pixel_grid(
     return torch.stack([u, v], dim=-1)
 
 
-def camera_rays(
-    height: int, width: int, intrinsics: Float[Tensor, "*batch 3 3"]
-) -> Float[Tensor, "*batch h w 3"]:
+def camera_rays(height: int, width: int, intrinsics: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch h w 3"]:
     """Direction of every pixel in the camera frame, scaled to z = 1.
 
     Args:
@@ -54,9 +52,7 @@ def project_points(
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
-def pinhole(
-    focal_px: Float[Tensor, "*batch"], centre: Float[Tensor, "*batch 2"]
-) -> Float[Tensor, "*batch 3 3"]:
+def pinhole(focal_px: Float[Tensor, "*batch"], centre: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
     """Intrinsics with square pixels from a focal length and a principal point, all in pixels."""
     matrix = torch.zeros(*focal_px.shape, 3, 3, dtype=focal_px.dtype, device=focal_px.device)
     matrix[..., 0, 0] = matrix[..., 1, 1] = focal_px
