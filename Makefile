@@ -1,0 +1,40 @@
+# The two commands of the README: `make reconstruct` and `make test`. Both create .venv on their first call.
+
+PYTHON ?= python3
+VENV ?= .venv
+PHOTOS ?= demo/photos/room
+OUT ?= scene
+ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := PYTHON='$(PYTHON)' VENV='$(VENV)' sh ./install.sh
+
+.PHONY: reconstruct test test-slow check format clean
+
+reconstruct: $(VENV)/.core
+	$(BIN)/pointmap reconstruct $(PHOTOS) -o '$(OUT)' $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'not slow and not gpu' $(ARGS)
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.core: pyproject.toml install.sh
+	$(INSTALL) .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(INSTALL) '.[dev,heif]'
+	@touch $@
+
+clean:
+	rm -rf '$(VENV)' build *.egg-info
