@@ -21,7 +21,7 @@ if [ ! -x "$VENV/bin/python" ]; then
     }
 fi
 # Compiling every module of every package takes longer than the rest; Python compiles what it imports.
-pip="$VENV/bin/python -m pip --disable-pip-version-check install --quiet --no-compile"
+pip="$VENV/bin/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile"
 
 if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1 && [ ! -d "$VENV"/lib/python3*/site-packages/torch ]; then
     echo "No NVIDIA GPU found: installing the CPU build of torch $TORCH"

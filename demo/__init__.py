@@ -1,0 +1,1 @@
+"""Example photos (and, later, the demo application). The photos were rendered by `pointmap.train`."""

@@ -1,0 +1,86 @@
+"""What importing costs: nothing optional comes along, and the command line answers at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCKER = """
+import importlib.abc, sys
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {
+            "PIL", "beartype", "cv2", "gradio", "huggingface_hub", "jaxtyping", "matplotlib", "pillow_heif", "roma",
+            "scipy", "skimage", "tqdm", "trimesh", "tyro", "xformers",
+        }:
+            raise ImportError(f"{name} is blocked in this test")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run(code: str) -> str:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    loaded = run("import sys, pointmap; print(*{name.partition('.')[0] for name in sys.modules})").split()
+
+    assert not {"torch", "numpy", "scipy", "cv2", "PIL", "tyro", "trimesh"} & set(loaded)
+
+
+def test_every_public_name_can_be_loaded():
+    run("import pointmap; [getattr(pointmap, name) for name in pointmap.__all__]")
+
+
+def test_an_unknown_name_is_an_attribute_error_that_lists_the_names():
+    assert "reconstruct" in run("import pointmap\ntry: pointmap.recon\nexcept AttributeError as e: print(e)")
+
+
+def test_a_network_and_a_training_step_need_only_torch_numpy_einops_and_safetensors(tmp_path):
+    run(
+        BLOCKER
+        + f"""
+import torch
+from pointmap.models import Network, PRESETS
+network = Network(PRESETS["tiny"])
+image = torch.rand(1, 3, 48, 64) * 2 - 1
+assert network(image, image).points_i.shape == (1, 48, 64, 3)
+
+from pointmap.train.__main__ import main
+main(["--output", {str(tmp_path / "run")!r}, "--preset", "tiny", "--steps", "1"])
+"""
+    )
+
+
+def test_every_module_imports_without_the_optional_packages():
+    run(
+        BLOCKER
+        + """
+import importlib, pkgutil, pointmap
+for module in pkgutil.walk_packages(pointmap.__path__, "pointmap."):
+    if module.name.endswith("__main__") or module.name.startswith(("pointmap.cli", "pointmap.eval", "pointmap.demo")):
+        continue
+    importlib.import_module(module.name)
+"""
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["reconstruct", "--help"]])
+def test_help_comes_without_importing_torch(arguments):
+    output = run(
+        f"""
+import sys
+sys.argv = ["pointmap", *{arguments!r}]
+from pointmap.cli import main
+try:
+    main()
+except SystemExit as exit:
+    assert not exit.code, exit.code
+print("torch" in sys.modules)
+"""
+    )
+
+    assert "pointmap" in output or "reconstruct" in output
+    assert output.strip().endswith("False")
