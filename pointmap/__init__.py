@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pointmap.align import Alignment as Alignment
-    from pointmap.align import align as align
+    from pointmap.alignment import Alignment as Alignment
+    from pointmap.alignment import align as align
     from pointmap.checkpoints import load_model as load_model
     from pointmap.errors import Cancelled as Cancelled
     from pointmap.errors import InputError as InputError
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Alignment": "pointmap.align.result",
+    "Alignment": "pointmap.alignment.result",
     "Cancelled": "pointmap.errors",
     "Group": "pointmap.scene",
     "InputError": "pointmap.errors",
     "Network": "pointmap.models",
     "PairPrediction": "pointmap.scene",
     "Scene": "pointmap.scene",
-    "align": "pointmap.align",
+    "align": "pointmap.alignment",
     "load_model": "pointmap.checkpoints",
     "reconstruct": "pointmap.pipeline",
 }

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pointmap.shapes import Bool, Float, UInt8
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,133 @@ class Scene:
 
     report: dict[str, Any] = field(default_factory=dict)
     """How the scene was made: settings, seconds per stage, losses, what was dropped and why. Plain JSON values."""
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        for name in _PER_PHOTO:
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"Scene of {count} photos, but {name} has {len(getattr(self, name))} entries.")
+        for name, depth, confidence, color in zip(self.names, self.depths, self.confidences, self.colors, strict=True):
+            if not depth.shape == confidence.shape == color.shape[:2]:
+                raise ValueError(
+                    f"Maps of {name!r} differ in size: depth {depth.shape}, confidence {confidence.shape}, "
+                    f"colours {color.shape}."
+                )
+
+    def __len__(self) -> int:
+        """Number of photos, registered or not."""
+        return len(self.names)
+
+    @property
+    def pointmaps(self) -> list[np.ndarray]:
+        """N arrays (h, w, 3) float32: the world point of every working pixel; NaN where a photo is not registered."""
+        from pointmap.geometry.cameras import unproject_depth
+        from pointmap.geometry.transforms import transform_points
+
+        pointmaps = []
+        for depth, intrinsics, world_from_cam in zip(
+            self.depths, self.working_intrinsics, self.world_from_cam, strict=True
+        ):
+            points_cam = unproject_depth(_tensor(depth), _tensor(intrinsics))
+            points_world = transform_points(_tensor(world_from_cam), points_cam.reshape(-1, 3))
+            pointmaps.append(points_world.reshape(points_cam.shape).numpy())
+        return pointmaps
+
+    def masks(self, *, min_confidence: float | None = None) -> list[np.ndarray]:
+        """N arrays (h, w) bool, True where a pixel's point is kept in clouds, meshes and depth images.
+
+        Left out are photos that are not registered, depths that are not positive and finite, low confidences
+        and flying pixels (points between the surfaces at a depth edge).
+
+        Args:
+            min_confidence: Pixels below are left out; default `pointmap.fusion.masks.robust_min_confidence`.
+        """
+        from pointmap.fusion.masks import scene_masks
+
+        return scene_masks(self, min_confidence)
+
+    def point_cloud(
+        self, *, min_confidence: float | None = None, max_points: int | None = None, seed: int = 0
+    ) -> "trimesh.PointCloud":
+        """Coloured points of all registered photos, in the world frame.
+
+        `metadata` has one entry per point for each of "confidence", "photo" (index) and "spacing" (width of the
+        pixel at the point, in scene units).
+
+        Args:
+            min_confidence: See `masks`.
+            max_points: Draw so many at random if there are more.
+            seed: Of that draw.
+        """
+        from pointmap.fusion.cloud import point_cloud
+
+        return point_cloud(self, min_confidence=min_confidence, max_points=max_points, seed=seed)
+
+    def mesh(
+        self, *, texture: bool = False, min_confidence: float | None = None, max_faces: int = 500_000
+    ) -> "trimesh.Trimesh":
+        """Surface of all registered photos, in the world frame: one sheet per photo, cut at depth edges.
+
+        Args:
+            texture: Colour from the working images in one texture; otherwise one colour per vertex.
+            min_confidence: See `masks`.
+            max_faces: The pixel grid is thinned out until about so many faces remain.
+        """
+        from pointmap.fusion.mesh import direct_mesh
+
+        return direct_mesh(self, texture=texture, min_confidence=min_confidence, max_faces=max_faces)
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one .npz, which `load` and plain NumPy read.
+
+        Raises:
+            InputError: The file cannot be written. An older file at `path` stays as it was.
+        """
+        from pointmap.export.npz import save_scene
+
+        return save_scene(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Scene":
+        """Read a scene that `save` wrote; never unpickles.
+
+        Raises:
+            InputError: The file is missing, damaged, or not a scene.
+        """
+        from pointmap.export.npz import load_scene
+
+        return load_scene(path)
+
+    def export(self, path: str | Path, *, format: str | None = None, **settings: Any) -> Path:
+        """Write the scene in a format of other tools.
+
+        Args:
+            path: The file; its ending chooses the format: .glb (cloud and cameras, for viewers), .ply (cloud),
+                .obj (textured mesh), .json (cameras), .npz (everything).
+            format: One of these names, for a path with another ending.
+            settings: Of the format: `min_confidence`, `max_points`, `max_faces`, for .glb also `cloud`, `mesh`, `cameras`
+                (bool); see `pointmap.export.files`.
+
+        Raises:
+            InputError: Unknown format or setting, or the file cannot be written.
+        """
+        from pointmap.export.files import export
+
+        return export(self, path, format=format, **settings)
+
+
+_PER_PHOTO = (
+    "paths",
+    "image_sizes",
+    "intrinsics",
+    "world_from_cam",
+    "depths",
+    "confidences",
+    "colors",
+    "working_intrinsics",
+    "registered",
+)
+
+
+def _tensor(array: np.ndarray) -> Float[Tensor, "..."]:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -9,7 +9,7 @@ try:
     from jaxtyping import install_import_hook
 
     install_import_hook(
-        ["pointmap.geometry", "pointmap.scene", "pointmap.align", "pointmap.images", "pointmap.fusion"],
+        ["pointmap.geometry", "pointmap.scene", "pointmap.alignment", "pointmap.images", "pointmap.pairs", "pointmap.fusion"],
         "beartype.beartype",
     )
 except ImportError:  # the shape check is a bonus of the development environment

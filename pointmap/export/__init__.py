@@ -1,0 +1,1 @@
+"""Scenes become files that other tools open. All changes of convention live here."""

@@ -1,0 +1,48 @@
+"""cameras.json: intrinsics and poses for other programs, in pixels of the original photos."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pointmap.export.atomic import write_bytes
+from pointmap.export.plain_json import json_bytes
+from pointmap.geometry.transforms import invert_rigid
+from pointmap.scene import Scene
+
+CONVENTION = (
+    "OpenCV camera: x right, y down, z forward. cam_from_world is a row-major 4x4 that maps homogeneous world points into "
+    "the camera frame; null where a photo could not be registered. Pixel centres lie at integer coordinates (top-left "
+    "pixel centre is (0,0)); width and height are of the upright photo."
+)
+
+
+def cameras_dict(scene: Scene) -> dict[str, Any]:
+    """The content of cameras.json: per photo file, width, height, fx, fy, cx, cy, distortion (null), cam_from_world."""
+    images = []
+    for index, name in enumerate(scene.names):
+        width, height = scene.image_sizes[index]
+        K = scene.intrinsics[index]
+        cam_from_world = None
+        if scene.registered[index]:
+            cam_from_world = invert_rigid(torch.from_numpy(np.asarray(scene.world_from_cam[index], np.float64))).tolist()
+        images.append(
+            {
+                "file": name,
+                "width": int(width),
+                "height": int(height),
+                "fx": float(K[0, 0]),
+                "fy": float(K[1, 1]),
+                "cx": float(K[0, 2]),
+                "cy": float(K[1, 2]),
+                "distortion": None,
+                "cam_from_world": cam_from_world,
+            }
+        )
+    return {"convention": CONVENTION, "world_unit": "metre" if scene.metric else "arbitrary", "images": images}
+
+
+def write_cameras(scene: Scene, path: str | Path) -> Path:
+    """Write cameras.json; the inverse of the poses in the scene, and one entry per photo in its order."""
+    return write_bytes(path, json_bytes(cameras_dict(scene)))

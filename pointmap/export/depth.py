@@ -1,0 +1,88 @@
+"""depth/: per photo a 16-bit PNG for other programs and a .npz with everything, and index.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointmap.export.atomic import atomic_path, write_bytes
+from pointmap.export.names import output_stems
+from pointmap.export.plain_json import json_bytes
+from pointmap.scene import Scene
+
+INDEX = "index.json"
+
+
+def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | None = None) -> list[Path]:
+    """Write the depth maps of all registered photos, on the pixel grid of the working images.
+
+    `NAME.png` holds depth / `depth_scale` in 16 bits, 0 where a pixel is not trusted (`Scene.masks`); `NAME.npz` holds
+    depth, confidence, mask, and the working image's intrinsics; `index.json` says which photo is which, and each PNG's
+    `depth_scale`: millimetres where the scene is metric and they reach, else the finest that fits.
+
+    Returns:
+        The files, index last. Files of an earlier run that are named in its index, and not written again, are removed.
+    """
+    import cv2
+
+    folder = Path(folder)
+    earlier = _listed_files(folder)
+    masks = scene.masks(min_confidence=min_confidence)
+    written, entries = [], []
+    for index, stem in enumerate(output_stems(scene.names)):
+        if not scene.registered[index]:
+            continue
+        depth, mask, K = scene.depths[index], masks[index], scene.working_intrinsics[index]
+        scale = depth_scale(depth[mask], metric=scene.metric)
+        levels = np.zeros(depth.shape, np.uint16)
+        # A trusted depth never becomes 0, which stands for none.
+        levels[mask] = np.clip(np.round(depth[mask] / scale), 1, 65535).astype(np.uint16)
+        ok, encoded = cv2.imencode(".png", levels)
+        assert ok, "OpenCV encodes any 16-bit array"
+        written.append(write_bytes(folder / f"{stem}.png", encoded.tobytes()))
+        with atomic_path(folder / f"{stem}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, depth=depth, confidence=scene.confidences[index], mask=mask, intrinsics=K)
+        written.append(folder / f"{stem}.npz")
+        entries.append(_entry(scene.names[index], stem, depth.shape, scale, K))
+    content = {
+        "convention": "depth_scale times the PNG's value is the z-depth (not ray length) in world_unit, 0 = not trusted. "
+        "width, height, fx, fy, cx, cy are of these maps; pixel centres lie at integer coordinates.",
+        "world_unit": "metre" if scene.metric else "arbitrary",
+        "images": entries,
+    }
+    written.append(write_bytes(folder / INDEX, json_bytes(content)))
+    for stale in earlier - {path.name for path in written}:
+        (folder / stale).unlink(missing_ok=True)
+    return written
+
+
+def depth_scale(depths: np.ndarray, *, metric: bool) -> float:
+    """Depth of one step of the 16-bit PNG, such that the largest depth fits."""
+    largest = float(depths.max()) if depths.size else 1.0
+    return 0.001 if metric and largest <= 65.535 else largest / 65535
+
+
+def _entry(name: str, stem: str, shape: tuple[int, ...], scale: float, K: np.ndarray) -> dict[str, Any]:
+    return {
+        "file": name,
+        "png": f"{stem}.png",
+        "npz": f"{stem}.npz",
+        "depth_scale": scale,
+        "width": shape[1],
+        "height": shape[0],
+        "fx": float(K[0, 0]),
+        "fy": float(K[1, 1]),
+        "cx": float(K[0, 2]),
+        "cy": float(K[1, 2]),
+    }
+
+
+def _listed_files(folder: Path) -> set[str]:
+    """Files that an earlier run wrote; nothing else in the folder is ours to remove."""
+    try:
+        images = json.loads((folder / INDEX).read_text("utf-8"))["images"]
+        names = {str(entry[kind]) for entry in images for kind in ("png", "npz")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name and Path(name).suffix in (".png", ".npz")}

@@ -1,0 +1,56 @@
+"""scene.glb and mesh.glb: for viewers, browsers and engines."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pointmap.export.atomic import write_bytes
+from pointmap.export.axes import gltf_from_world
+from pointmap.export.frusta import frusta_mesh, make_frusta, photo_cards
+from pointmap.export.gltf import GlbWriter
+from pointmap.scene import Scene
+
+
+def write_glb(
+    scene: Scene,
+    path: str | Path,
+    *,
+    cloud: bool = True,
+    mesh: bool = False,
+    cameras: bool = True,
+    texture: bool = True,
+    min_confidence: float | None = None,
+    max_points: int = 1_000_000,
+    max_faces: int = 500_000,
+    seed: int = 0,
+) -> Path:
+    """Write points, surface and cameras to one .glb, y up, as the first registered photo sees the scene.
+
+    Args:
+        cloud, mesh, cameras: What to write. Cameras are pyramids with their photo on the base.
+        texture: The mesh gets a texture; otherwise one colour per vertex.
+        min_confidence: See `Scene.masks`.
+        max_points: More points are thinned out at random.
+        max_faces: Of the mesh.
+        seed: Of the thinning.
+    """
+    writer = GlbWriter(gltf_from_world(scene))
+    if cloud:
+        points = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
+        writer.add_points("cloud", points.vertices, points.colors[:, :3])
+    if mesh:
+        surface = scene.mesh(texture=texture, min_confidence=min_confidence, max_faces=max_faces)
+        if texture:
+            image = np.asarray(surface.visual.material.baseColorTexture)
+            writer.add_mesh(
+                "mesh", surface.vertices, surface.faces, texture_coordinates=surface.visual.uv, texture=image
+            )
+        else:
+            writer.add_mesh("mesh", surface.vertices, surface.faces, colors=surface.visual.vertex_colors[:, :3])
+    if cameras:
+        frusta = make_frusta(scene)
+        vertices, faces, colors = frusta_mesh(frusta)
+        writer.add_mesh("cameras", vertices, faces, colors=colors)
+        vertices, faces, coordinates, thumbnails = photo_cards(frusta, scene.colors)
+        writer.add_mesh("photos", vertices, faces, texture_coordinates=coordinates, texture=thumbnails)
+    return write_bytes(path, writer.to_bytes())

@@ -1,0 +1,47 @@
+"""points.ply: the cloud for point tools, in the world frame of cameras.json."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pointmap.export.atomic import write_bytes
+from pointmap.scene import Scene
+
+_VERTEX = np.dtype(
+    [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1"), ("confidence", "<f4")]
+)
+_PLY_NAMES = {"f4": "float", "u1": "uchar"}
+
+
+def write_ply(
+    scene: Scene,
+    path: str | Path,
+    *,
+    min_confidence: float | None = None,
+    max_points: int | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write the cloud as a binary PLY with sRGB colours and confidences.
+
+    The axes are the cameras' (x right, y down, z forward in the world frame), not turned as in .glb, so that points
+    and `cameras.json` fit together.
+
+    Args:
+        min_confidence: See `Scene.masks`.
+        max_points: More points are thinned out at random with `seed`; None keeps all.
+    """
+    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
+    vertices = np.empty(len(cloud.vertices), _VERTEX)
+    vertices["x"], vertices["y"], vertices["z"] = np.asarray(cloud.vertices).T
+    vertices["red"], vertices["green"], vertices["blue"] = np.asarray(cloud.colors)[:, :3].T
+    vertices["confidence"] = cloud.metadata["confidence"]
+    properties = [f"property {_PLY_NAMES[_VERTEX[name].str[1:]]} {name}" for name in _VERTEX.names]
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"comment unit: {'metre' if scene.metric else 'arbitrary'}; x right, y down, z forward",
+        f"element vertex {len(vertices)}",
+        *properties,
+        "end_header\n",
+    ]
+    return write_bytes(path, "\n".join(header).encode("ascii") + vertices.tobytes())
