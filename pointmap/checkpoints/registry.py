@@ -1,12 +1,16 @@
 """The networks that can be loaded by name. Imports nothing heavy, so that the table of them comes at once."""
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 OWN_LICENCE = "Apache-2.0"
+
+_PACKAGE = Path(__file__).parents[1]
+_ROOTS = (_PACKAGE, _PACKAGE.parent)
 
 
 @dataclass(frozen=True)
@@ -59,24 +63,26 @@ def published_model(name: str) -> KnownModel | None:
 
 def bundled_folder(name: str) -> Path | None:
     """Folder of a bundled network: inside an installed package, beside the package in a source checkout."""
-    package = Path(__file__).parents[1]
-    for weights in (package / "weights", package.parent / "weights"):
-        if (weights / name / "config.json").is_file() and (weights / name / "model.safetensors").is_file():
-            return weights / name
-    return None
+    folders = (root / "weights" / name for root in _ROOTS)
+    return next((folder for folder in folders if _is_complete(folder)), None)
 
 
 def bundled_models() -> list[KnownModel]:
-    """The networks that travel with the package; one that is a git pointer or absent is not listed."""
-    package = Path(__file__).parents[1]
-    names = {path.parent.name for root in (package, package.parent) for path in root.glob("weights/*/config.json")}
-    models = []
-    for name in sorted(names):
-        folder = bundled_folder(name)
-        if folder is not None:
-            weights = folder / "model.safetensors"
-            models.append(KnownModel(name, count_parameters(weights), weights.stat().st_size, OWN_LICENCE))
-    return models
+    """The networks that travel with the package; one whose weights are absent, or a git pointer only, is not listed."""
+    names = {path.parent.name for root in _ROOTS for path in root.glob("weights/*/config.json")}
+    folders = {name: bundled_folder(name) for name in sorted(names)}
+    weights = {name: folder / "model.safetensors" for name, folder in folders.items() if folder is not None}
+    return [
+        KnownModel(name, count_parameters(file), file.stat().st_size, OWN_LICENCE) for name, file in weights.items()
+    ]
+
+
+def _is_complete(folder: Path) -> bool:
+    weights = folder / "model.safetensors"
+    if not (folder / "config.json").is_file() or not weights.is_file():
+        return False
+    with weights.open("rb") as file:
+        return file.read(9)[8:] == b"{"  # where the header of a safetensors file begins
 
 
 def count_parameters(weights: Path) -> int:
@@ -84,11 +90,4 @@ def count_parameters(weights: Path) -> int:
     with weights.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
-    total = 0
-    for key, entry in header.items():
-        if key != "__metadata__":
-            count = 1
-            for size in entry["shape"]:
-                count *= size
-            total += count
-    return total
+    return sum(math.prod(entry["shape"]) for key, entry in header.items() if key != "__metadata__")
