@@ -116,9 +116,11 @@ class Scene:
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        for name in _PER_PHOTO:
+        for name, shape in _PER_PHOTO.items():
             if len(getattr(self, name)) != count:
                 raise ValueError(f"Scene of {count} photos, but {name} has {len(getattr(self, name))} entries.")
+            if shape is not None and getattr(self, name).shape != (count, *shape):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}; expected {(count, *shape)}.")
         for name, depth, confidence, color in zip(self.names, self.depths, self.confidences, self.colors, strict=True):
             if not depth.shape == confidence.shape == color.shape[:2]:
                 raise ValueError(
@@ -228,17 +230,18 @@ class Scene:
         return export(self, path, format=format, **settings)
 
 
-_PER_PHOTO = (
-    "paths",
-    "image_sizes",
-    "intrinsics",
-    "world_from_cam",
-    "depths",
-    "confidences",
-    "colors",
-    "working_intrinsics",
-    "registered",
-)
+_PER_PHOTO: dict[str, tuple[int, ...] | None] = {
+    "paths": None,
+    "image_sizes": (2,),
+    "intrinsics": (3, 3),
+    "world_from_cam": (4, 4),
+    "depths": None,
+    "confidences": None,
+    "colors": None,
+    "working_intrinsics": (3, 3),
+    "registered": (),
+}
+"""What has one entry per photo; the shape of an entry where all share one array."""
 
 
 def _tensor(array: np.ndarray) -> Float[Tensor, "..."]:

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pointmap.errors import InputError
@@ -32,7 +32,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             "full, or choose another output."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever stopped the writing is the news
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:

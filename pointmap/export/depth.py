@@ -1,6 +1,6 @@
 """depth/: per photo a 16-bit PNG for other programs and a .npz with everything, and index.json."""
 
-import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pointmap.export.plain_json import json_bytes
 from pointmap.scene import Scene
 
 INDEX = "index.json"
+_ARRAYS = ("depth", "confidence", "mask", "intrinsics")
 
 
 def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | None = None) -> list[Path]:
@@ -22,12 +23,11 @@ def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | No
     `depth_scale`: millimetres where the scene is metric and they reach, else the finest that fits.
 
     Returns:
-        The files, index last. Files of an earlier run that are named in its index, and not written again, are removed.
+        The files, index last. Depth maps that an earlier run left there, of photos that this scene lacks, are removed.
     """
     import cv2
 
     folder = Path(folder)
-    earlier = _listed_files(folder)
     masks = scene.masks(min_confidence=min_confidence)
     written, entries = [], []
     for index, stem in enumerate(output_stems(scene.names)):
@@ -38,12 +38,11 @@ def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | No
         levels = np.zeros(depth.shape, np.uint16)
         # A trusted depth never becomes 0, which stands for none.
         levels[mask] = np.clip(np.round(depth[mask] / scale), 1, 65535).astype(np.uint16)
+        with atomic_path(folder / f"{stem}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **dict(zip(_ARRAYS, (depth, scene.confidences[index], mask, K), strict=True)))
         ok, encoded = cv2.imencode(".png", levels)
         assert ok, "OpenCV encodes any 16-bit array"
-        written.append(write_bytes(folder / f"{stem}.png", encoded.tobytes()))
-        with atomic_path(folder / f"{stem}.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, depth=depth, confidence=scene.confidences[index], mask=mask, intrinsics=K)
-        written.append(folder / f"{stem}.npz")
+        written += [folder / f"{stem}.npz", write_bytes(folder / f"{stem}.png", encoded.tobytes())]
         entries.append(_entry(scene.names[index], stem, depth.shape, scale, K))
     content = {
         "convention": "depth_scale times the PNG's value is the z-depth (not ray length) in world_unit, 0 = not trusted. "
@@ -52,8 +51,10 @@ def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | No
         "images": entries,
     }
     written.append(write_bytes(folder / INDEX, json_bytes(content)))
-    for stale in earlier - {path.name for path in written}:
-        (folder / stale).unlink(missing_ok=True)
+    for stale in set(folder.glob("*.npz")) - set(written):
+        if _is_depth_file(stale):
+            stale.with_suffix(".png").unlink(missing_ok=True)
+            stale.unlink()
     return written
 
 
@@ -78,11 +79,10 @@ def _entry(name: str, stem: str, shape: tuple[int, ...], scale: float, K: np.nda
     }
 
 
-def _listed_files(folder: Path) -> set[str]:
-    """Files that an earlier run wrote; nothing else in the folder is ours to remove."""
+def _is_depth_file(path: Path) -> bool:
+    """Did `write_depths` write it? Nothing else in the folder is ours to remove."""
     try:
-        images = json.loads((folder / INDEX).read_text("utf-8"))["images"]
-        names = {str(entry[kind]) for entry in images for kind in ("png", "npz")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    return {name for name in names if Path(name).name == name and Path(name).suffix in (".png", ".npz")}
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) == {f"{name}.npy" for name in _ARRAYS}
+    except (OSError, zipfile.BadZipFile):
+        return False

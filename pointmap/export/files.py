@@ -13,6 +13,15 @@ from pointmap.export.obj import write_obj
 from pointmap.export.ply import write_ply
 from pointmap.scene import Scene
 
+DEFAULT_NAMES = {
+    "glb": "scene.glb",
+    "json": "cameras.json",
+    "npz": "scene.npz",
+    "obj": "mesh.obj",
+    "ply": "points.ply",
+}
+"""What a file of a format is called where no name is given."""
+
 WRITERS: dict[str, Callable[..., Path]] = {
     "glb": write_glb,
     "json": write_cameras,

@@ -22,6 +22,9 @@ class Frusta:
     corners_world: Float[np.ndarray, "cameras 6 3"]
     """Apex, then the base from the top left clockwise, then the tip of the mark over the upper side."""
 
+    cards_world: Float[np.ndarray, "cameras 4 3"]
+    """Where the working image lies on the base (all of it, unless the photo was cropped), clockwise from the top left."""
+
     colors: UInt8[np.ndarray, "cameras 3"]
     """One colour per photo, in the order of the rainbow."""
 
@@ -41,20 +44,16 @@ def make_frusta(scene: Scene, *, size: float | None = None) -> Frusta:
     """
     photos = np.flatnonzero(scene.registered)
     size = _fitting_size(scene, photos) if size is None else size
-    corners = np.zeros((len(photos), 6, 3))
+    corners, cards = np.zeros((len(photos), 6, 3)), np.zeros((len(photos), 4, 3))
     for index, photo in enumerate(photos):
-        width, height = scene.image_sizes[photo]
-        pixels = np.array(
-            [[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]], dtype=float
-        )
-        K = scene.intrinsics[photo]
-        base = np.concatenate([(pixels - K[:2, 2]) / [K[0, 0], K[1, 1]], np.ones((4, 1))], axis=1)
+        base = _image_corners(scene.intrinsics[photo], *scene.image_sizes[photo])
         mark = (base[0] + base[1]) / 2 + 0.35 * (base[0] - base[3])
-        corners_cam = size * np.concatenate([np.zeros((1, 3)), base, mark[None]])
-        world_from_cam = scene.world_from_cam[photo]
-        corners[index] = corners_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
+        card = _image_corners(scene.working_intrinsics[photo], *scene.depths[photo].shape[::-1])
+        rotation, centre = scene.world_from_cam[photo, :3, :3], scene.world_from_cam[photo, :3, 3]
+        corners[index] = size * np.concatenate([np.zeros((1, 3)), base, mark[None]]) @ rotation.T + centre
+        cards[index] = size * card @ rotation.T + centre
     colors = np.array([_rainbow(photo, len(scene)) for photo in photos], np.uint8).reshape(-1, 3)
-    return Frusta(photos=photos, corners_world=corners, colors=colors, size=size)
+    return Frusta(photos=photos, corners_world=corners, cards_world=cards, colors=colors, size=size)
 
 
 def frusta_mesh(
@@ -87,11 +86,11 @@ def frusta_mesh(
 def photo_cards(
     frusta: Frusta, images: list[np.ndarray], *, pixels: int = 128
 ) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "m 3"], Float[np.ndarray, "n 2"], UInt8[np.ndarray, "h w 3"]]:
-    """The photos on the bases of their pyramids: vertices, faces, texture coordinates (origin bottom left), texture.
+    """The working images on the bases of their pyramids: vertices, faces, texture coordinates (origin bottom left), texture.
 
     Args:
         images: The working images of all photos.
-        pixels: Width and height of a thumbnail in the texture; the card restores the photo's shape.
+        pixels: Width and height of a thumbnail in the texture; the card restores its shape.
     """
     import cv2
 
@@ -110,12 +109,20 @@ def photo_cards(
         coordinates[index] = np.stack([xy[:, 0], 1 - xy[:, 1]], axis=-1)
     quad = np.array([[0, 3, 1], [1, 3, 2]])
     faces = quad[None] + 4 * np.arange(len(frusta.photos))[:, None, None]
-    return frusta.corners_world[:, 1:5].reshape(-1, 3), faces.reshape(-1, 3), coordinates.reshape(-1, 2), texture
+    return frusta.cards_world.reshape(-1, 3), faces.reshape(-1, 3), coordinates.reshape(-1, 2), texture
+
+
+def _image_corners(intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(4, 3) corners of an image in the camera frame at z = 1, clockwise from the top left."""
+    pixels = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]])
+    xy = (pixels - intrinsics[:2, 2]) / intrinsics[[0, 1], [0, 1]]
+    return np.concatenate([xy, np.ones((4, 1))], axis=1)
 
 
 def _fitting_size(scene: Scene, photos: np.ndarray) -> float:
     """Two fifths of the typical distance to the next camera, within 2 % and 10 % of the typical depth."""
-    depths = [np.median(depth[depth > 0]) for depth in (scene.depths[photo] for photo in photos) if (depth > 0).any()]
+    known = [scene.depths[photo][np.isfinite(scene.depths[photo]) & (scene.depths[photo] > 0)] for photo in photos]
+    depths = [np.median(depth) for depth in known if depth.size]
     typical = float(np.median(depths)) if depths else 1.0
     centres = scene.world_from_cam[photos, :3, 3]
     if len(centres) < 2:

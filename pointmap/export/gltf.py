@@ -14,16 +14,16 @@ import numpy as np
 import pointmap
 from pointmap.shapes import Float, Int, UInt8
 
-_FLOAT, _UINT8, _UINT32 = 5126, 5121, 5125
+_FLOAT, _UINT32 = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963
 _POINTS, _TRIANGLES = 0, 4
 
 
-def linear_from_srgb(colors: UInt8[np.ndarray, "*any"]) -> UInt8[np.ndarray, "*any"]:
-    """sRGB bytes as bytes of linear light, 0 to 255 each (IEC 61966-2-1)."""
+def linear_from_srgb(colors: UInt8[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """sRGB bytes as linear light from 0 to 1, float32 (IEC 61966-2-1)."""
     value = np.arange(256) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return np.round(255 * linear).astype(np.uint8)[colors]
+    return linear.astype("<f4")[colors]
 
 
 class GlbWriter:
@@ -118,10 +118,9 @@ class GlbWriter:
         return self._accessor(positions, "VEC3", _FLOAT, _VERTICES, bounds)
 
     def _colors(self, colors: np.ndarray) -> int:
-        # Four bytes each, since every vertex has to start at a multiple of four.
-        rgba = np.full((len(colors), 4), 255, np.uint8)
-        rgba[:, :3] = linear_from_srgb(colors[:, :3])
-        return self._accessor(rgba, "VEC4", _UINT8, _VERTICES, {"normalized": True})
+        # Floats: bytes of linear light would merge the thirteen darkest sRGB levels into two, and common readers take
+        # 16-bit colours for 8-bit ones.
+        return self._accessor(linear_from_srgb(colors), "VEC3", _FLOAT, _VERTICES)
 
     def _accessor(
         self, values: np.ndarray, kind: str, component: int, target: int, extra: dict[str, Any] | None = None
@@ -146,7 +145,12 @@ class GlbWriter:
             self._images.append({"bufferView": self._view(encoded.getvalue(), {}), "mimeType": "image/jpeg"})
             surface["baseColorTexture"] = {"index": len(self._images) - 1}
         self._materials.append(
-            {"name": name, "pbrMetallicRoughness": surface, "doubleSided": True, "extensions": {"KHR_materials_unlit": {}}}
+            {
+                "name": name,
+                "pbrMetallicRoughness": surface,
+                "doubleSided": True,
+                "extensions": {"KHR_materials_unlit": {}},
+            }
         )
         return len(self._materials) - 1
 

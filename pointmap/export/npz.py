@@ -82,7 +82,17 @@ def load_scene(path: str | Path) -> Scene:
             "or Scene.save wrote."
         ) from error
     # What NumPy and zipfile raise for truncated, foreign or pickled content.
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a scene: {error}. The file is damaged or something else; reconstruct again."
         ) from error

@@ -8,9 +8,7 @@ from pointmap.export.names import output_stems
 from pointmap.scene import Scene
 
 
-def write_obj(
-    scene: Scene, path: str | Path, *, min_confidence: float | None = None, max_faces: int = 500_000
-) -> Path:
+def write_obj(scene: Scene, path: str | Path, *, min_confidence: float | None = None, max_faces: int = 500_000) -> Path:
     """Write the textured mesh, y up as in .glb; NAME.mtl and NAME.png lie beside it."""
     from trimesh.exchange.obj import export_obj
 
@@ -21,7 +19,9 @@ def write_obj(
     stem = stem.replace(" ", "_")  # an .obj separates by spaces
     mesh.visual.material = mesh.visual.material.to_simple()
     mesh.visual.material.name = stem
-    text, beside = export_obj(mesh, include_normals=False, include_texture=True, return_texture=True, mtl_name=f"{stem}.mtl")
+    text, beside = export_obj(
+        mesh, include_normals=False, include_texture=True, return_texture=True, mtl_name=f"{stem}.mtl"
+    )
     for name, content in beside.items():
         write_bytes(path.with_name(name), content)
     return write_bytes(path, text.encode("utf-8"))

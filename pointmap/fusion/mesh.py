@@ -43,7 +43,9 @@ def direct_mesh(
             looks.append(atlas.texture_coordinates(index, np.stack([columns, rows], axis=-1)))
     mesh = trimesh.Trimesh(np.concatenate(vertices), np.concatenate(faces), process=False)
     if atlas is None:
-        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=np.concatenate([np.zeros((0, 3), np.uint8), *looks]))
+        mesh.visual = trimesh.visual.ColorVisuals(
+            mesh, vertex_colors=np.concatenate([np.zeros((0, 3), np.uint8), *looks])
+        )
     else:
         from PIL import Image
 
