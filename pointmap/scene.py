@@ -64,11 +64,11 @@ class Group:
     views: tuple[int, ...]
     """Indices of the views in the photo set."""
 
-    points: list[Float[np.ndarray, "h w 3"]] | list[Float[Tensor, "h w 3"]]
-    """One pointmap per view."""
+    points: list[Float[np.ndarray, "_ _ 3"]] | list[Float[Tensor, "_ _ 3"]]
+    """One pointmap (h, w, 3) per view; views may differ in size."""
 
-    confidences: list[Float[np.ndarray, "h w"]] | list[Float[Tensor, "h w"]]
-    """One map per view, at least 1."""
+    confidences: list[Float[np.ndarray, "_ _"]] | list[Float[Tensor, "_ _"]]
+    """One map (h, w) per view, at least 1."""
 
 
 @dataclass(frozen=True, eq=False)

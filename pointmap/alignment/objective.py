@@ -1,0 +1,228 @@
+"""The objective of global alignment, differentiable in every unknown.
+
+DUSt3R (Wang et al., CVPR 2024, section 3.4). The world point of a pixel p of view v is
+chi_v(p) = world_from_cam_v(depth_v(p) * ray_v(p)); a group g predicts X_gv(p), and a similarity S_g takes it to the world:
+
+    loss = mean over pixels of first views of w |chi - S_g X|  +  the same over the pixels of all other views
+
+with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the loss
+would shrink to nothing. The fast solver minimises the same sum; this module is for gradients: one's own loss terms,
+refinement by Adam, and the check of the solver.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from pointmap.alignment.problem import Problem
+from pointmap.geometry.cameras import pixel_grid
+from pointmap.geometry.transforms import rigid, transform_points
+from pointmap.shapes import Float, Int
+
+Distance = Literal["l1", "l2"]
+
+# One step of Adam moves every number by about its learning rate: these make such steps fit focals and principal points.
+_FOCAL_RATE = 20.0
+_CENTRE_RATE = 10.0
+_ADAPTOR_RATE = 20.0
+
+
+@dataclass(frozen=True)
+class _Bucket:
+    """Observations of views with one image size."""
+
+    obs: Int[Tensor, "obs"]
+    views: Int[Tensor, "views"]
+    view_slot: Int[Tensor, "obs"]
+    points: Float[Tensor, "obs pixels 3"]
+    weights: Float[Tensor, "obs pixels"]
+    pixels: Float[Tensor, "pixels 2"]
+
+
+class AlignmentObjective(nn.Module):
+    """Global alignment as a module whose parameters are the unknowns; calling it gives the loss.
+
+    Parameters (the scalings suit one learning rate for all):
+        group_poses: (G, 8) quaternion (x, y, z, w), signed log1p of translation / scale, log scale before the scales
+            are tied together.
+        view_poses: (N, 7) quaternion (x, y, z, w) and signed log1p of the translation: world from camera.
+        log_focals: (N, 1), 20 log(focal in pixels).
+        log_depths: N tensors (h * w): log of the z-depth.
+        centre_offsets: (N, 2), a tenth of the distance of the principal point from `centres`, in pixels.
+        adaptors: (G, 2): 20 times the log of what stretches a group's points along x and y, and along z.
+
+    All start at 0 (quaternions at the identity); `load` sets them from cameras and depths.
+
+    Args:
+        problem: Predictions, from `make_problem`.
+        distance: "l1": the norm of the distance between points; "l2": its square.
+        base_scale: Geometric mean of the groups' scales.
+        centres: (N, 2) principal points from which `centre_offsets` counts; default the image centres
+            ((W - 1) / 2, (H - 1) / 2).
+        adapt_groups: Make `adaptors` trainable.
+        adapt_centres: Make `centre_offsets` trainable.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        distance: Distance = "l1",
+        base_scale: float = 0.5,
+        centres: Float[Tensor, "views 2"] | None = None,
+        adapt_groups: bool = False,
+        adapt_centres: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.distance = distance
+        self.base_scale = base_scale
+        device = problem.side_scale.device
+        if centres is None:
+            centres = image_centres(problem.shapes, device=device)
+        self.centres = centres.to(device=device, dtype=dtype)
+        self.group_of = problem.group_of
+        self._buckets = _make_buckets(problem, dtype)
+        groups, views = problem.num_groups, problem.num_views
+        identity = torch.tensor([0.0, 0.0, 0.0, 1.0], device=device, dtype=dtype)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(*shape, device=device, dtype=dtype)
+
+        self.group_poses = nn.Parameter(torch.cat([identity.expand(groups, 4), zeros(groups, 4)], dim=1))
+        self.view_poses = nn.Parameter(torch.cat([identity.expand(views, 4), zeros(views, 3)], dim=1))
+        self.log_focals = nn.Parameter(zeros(views, 1))
+        self.log_depths = nn.ParameterList([nn.Parameter(zeros(h * w)) for h, w in problem.shapes])
+        self.centre_offsets = nn.Parameter(zeros(views, 2), requires_grad=adapt_centres)
+        self.adaptors = nn.Parameter(zeros(groups, 2), requires_grad=adapt_groups)
+
+    @property
+    def focals(self) -> Float[Tensor, "views"]:
+        """Focal lengths in pixels."""
+        return (self.log_focals[:, 0] / _FOCAL_RATE).exp()
+
+    @property
+    def principal_points(self) -> Float[Tensor, "views 2"]:
+        """Principal points in pixels."""
+        return self.centres + _CENTRE_RATE * self.centre_offsets
+
+    @property
+    def world_from_cam(self) -> Float[Tensor, "views 4 4"]:
+        """Rigid poses of the views."""
+        return rigid(_rotation(self.view_poses[:, :4]), signed_expm1(self.view_poses[:, 4:7]))
+
+    @property
+    def group_scales(self) -> Float[Tensor, "groups"]:
+        """Scales of the groups; their geometric mean is `base_scale`."""
+        log_scale = self.group_poses[:, 7]
+        return self.base_scale * (log_scale - log_scale.mean()).exp()
+
+    @property
+    def world_from_group(self) -> Float[Tensor, "groups 4 4"]:
+        """Similarities of the groups, the stretch of `adaptors` included."""
+        stretch = torch.stack([self.adaptors[:, 0], self.adaptors[:, 0], self.adaptors[:, 1]], dim=-1)
+        stretch = ((stretch - stretch.mean(-1, keepdim=True)) / _ADAPTOR_RATE).exp()
+        scale = self.group_scales
+        linear = scale[:, None, None] * _rotation(self.group_poses[:, :4]) * stretch[:, None, :]
+        return rigid(linear, scale[:, None] * signed_expm1(self.group_poses[:, 4:7]))
+
+    def forward(self) -> Float[Tensor, ""]:
+        """The loss, in units of the world whose groups have the mean scale `base_scale`."""
+        world_from_cam, world_from_group = self.world_from_cam, self.world_from_group
+        loss = world_from_cam.new_zeros(())
+        for bucket in self._buckets:
+            depth = torch.stack([self.log_depths[v] for v in bucket.views.tolist()]).exp()
+            xy = (bucket.pixels - self.principal_points[bucket.views, None]) / self.focals[bucket.views, None, None]
+            points_cam = depth[..., None] * torch.cat([xy, torch.ones_like(xy[..., :1])], dim=-1)
+            points_world = transform_points(world_from_cam[bucket.views], points_cam)[bucket.view_slot]
+            predicted_world = transform_points(world_from_group[self.group_of[bucket.obs]], bucket.points)
+            difference = points_world - predicted_world
+            error = difference.norm(dim=-1) if self.distance == "l1" else difference.square().sum(-1)
+            loss = loss + (bucket.weights * error).sum()
+        return loss
+
+    @torch.no_grad()
+    def load(
+        self,
+        *,
+        world_from_cam: Float[Tensor, "views 4 4"],
+        world_from_group: Float[Tensor, "groups 4 4"],
+        focals: Float[Tensor, "views"],
+        depths: list[Float[Tensor, "_ _"]],
+    ) -> None:
+        """Start from known values, e.g. the solver's. Brought to `base_scale` by scaling the whole world."""
+        scale = torch.linalg.det(world_from_group[:, :3, :3].double()).pow(1 / 3)
+        world = self.base_scale / scale.log().mean().exp()
+        rotation = world_from_group[:, :3, :3] / scale[:, None, None]
+        offset = signed_log1p(world_from_group[:, :3, 3] / scale[:, None])
+        self.group_poses.copy_(torch.cat([_quaternion(rotation), offset, scale.log()[:, None]], dim=1))
+        offset = signed_log1p(world_from_cam[:, :3, 3] * world)
+        self.view_poses.copy_(torch.cat([_quaternion(world_from_cam[:, :3, :3]), offset], dim=1))
+        self.log_focals.copy_(_FOCAL_RATE * focals.log()[:, None])
+        for parameter, depth in zip(self.log_depths, depths, strict=True):
+            parameter.copy_((depth.flatten() * world).log())
+
+
+def image_centres(
+    shapes: list[tuple[int, int]], *, device: torch.device | str | None = None
+) -> Float[Tensor, "views 2"]:
+    """Middle of images whose first pixel's centre is (0, 0), as (x, y) in pixels."""
+    size = torch.tensor(shapes, dtype=torch.float64, device=device)
+    return (size.flip(-1) - 1) / 2
+
+
+def signed_log1p(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Odd logarithm: linear near 0, so that steps in it are relative only for large values."""
+    return x.sign() * x.abs().log1p()
+
+
+def signed_expm1(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Inverse of `signed_log1p`."""
+    return x.sign() * x.abs().expm1()
+
+
+def _make_buckets(problem: Problem, dtype: torch.dtype) -> list[_Bucket]:
+    buckets = []
+    for shape in sorted({tuple(w.shape) for w in problem.weights}):
+        chosen = [o for o, weight in enumerate(problem.weights) if tuple(weight.shape) == shape]
+        obs = torch.tensor(chosen, device=problem.view_of.device)
+        views, slot = problem.view_of[obs].unique(return_inverse=True)
+        weights = torch.stack([problem.weights[o].reshape(-1) for o in chosen]).to(dtype)
+        buckets.append(
+            _Bucket(
+                obs=obs,
+                views=views,
+                view_slot=slot,
+                points=torch.stack([problem.points[o].reshape(-1, 3) for o in chosen]).to(dtype),
+                weights=weights * problem.side_scale[obs, None].to(dtype),
+                pixels=pixel_grid(*shape, device=weights.device, dtype=dtype).reshape(-1, 2),
+            )
+        )
+    return buckets
+
+
+def _rotation(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    x, y, z, w = (quaternion / quaternion.norm(dim=-1, keepdim=True)).unbind(-1)
+    rows = [
+        torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)], dim=-1),
+        torch.stack([2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)], dim=-1),
+        torch.stack([2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)], dim=-1),
+    ]
+    return torch.stack(rows, dim=-2)
+
+
+def _quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    # The unit quaternion q of R is the leading eigenvector of this symmetric matrix (Bar-Itzhack 2000): no case distinctions.
+    m = rotation.double()
+    xx, xy, xz = m[..., 0, 0], m[..., 0, 1], m[..., 0, 2]
+    yx, yy, yz = m[..., 1, 0], m[..., 1, 1], m[..., 1, 2]
+    zx, zy, zz = m[..., 2, 0], m[..., 2, 1], m[..., 2, 2]
+    rows = [
+        torch.stack([xx - yy - zz, yx + xy, zx + xz, zy - yz], dim=-1),
+        torch.stack([yx + xy, yy - xx - zz, zy + yz, xz - zx], dim=-1),
+        torch.stack([zx + xz, zy + yz, zz - xx - yy, yx - xy], dim=-1),
+        torch.stack([zy - yz, xz - zx, yx - xy, xx + yy + zz], dim=-1),
+    ]
+    return torch.linalg.eigh(torch.stack(rows, dim=-2)).eigenvectors[..., -1]
