@@ -36,7 +36,8 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     """Number format of the heavy layers.
 
-    'auto' is bfloat16 where the hardware multiplies it (CUDA from Ampere on, CPUs with AVX512-BF16 or AMX), else float32.
+    'auto' is bfloat16 where the hardware multiplies it (CUDA from Ampere on, CPUs with AVX512-BF16 or AMX),
+    else float32.
 
     Raises:
         InputError: Unknown, or float16 asked for anywhere but on CUDA (no CPU multiplies it at speed).
