@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointmap.checkpoints.registry import CONFIG, WEIGHTS
 from pointmap.errors import InputError
-
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,8 @@ def _from_pickle(path: Path, content: Any) -> Checkpoint:
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         keys = ", ".join(map(repr, list(content)[:6]))
         raise InputError(
-            f"{str(path)!r} holds {keys} but no weights: expected 'model' (name -> tensor) with 'args' or 'croco_kwargs'."
+            f"{str(path)!r} holds {keys} but no weights: "
+            "expected 'model' (name -> tensor) with 'args' or 'croco_kwargs'."
         )
     if isinstance(content.get("croco_kwargs"), dict):
         return Checkpoint(path, state, content["croco_kwargs"], pretraining=True)

@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pointmap.checkpoints.registry import CONFIG, WEIGHTS
 from pointmap.errors import Cancelled, InputError
 from pointmap.progress import ProgressCallback
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -122,7 +122,7 @@ def _explain(error: Exception, hub_id: str, revision: str | None) -> str:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     match error:
         case errors.GatedRepoError():
-            return f"The hub gives {asked} only to accounts that accepted its conditions: accept them, then run hf auth login."
+            return f"The hub gives {asked} only to those who accepted its conditions: accept them, then hf auth login."
         case errors.RepositoryNotFoundError():
             return f"The hub has no network {asked}, or it is private (then run hf auth login). {reason}"
         case errors.RevisionNotFoundError():
@@ -135,6 +135,6 @@ def _explain(error: Exception, hub_id: str, revision: str | None) -> str:
             return f"{hub_id!r} is no name of a network on the hub: expected owner/name. {reason}"
     return (
         f"{asked} is not on this machine and could not be downloaded ({type(error).__name__}: {reason}). "
-        f"What has arrived is kept: the same call continues. Without a connection, fetch {CONFIG} and {WEIGHTS} elsewhere "
-        "and give the folder that holds both, or give an official .pth file."
+        "What has arrived is kept: the same call continues. Without a connection, "
+        f"fetch {CONFIG} and {WEIGHTS} elsewhere and give the folder that holds both, or give an official .pth file."
     )

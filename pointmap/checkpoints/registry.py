@@ -6,6 +6,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+"""The two files of a network, ours and the hub's."""
+
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 OWN_LICENCE = "Apache-2.0"
 
@@ -69,17 +72,17 @@ def bundled_folder(name: str) -> Path | None:
 
 def bundled_models() -> list[KnownModel]:
     """The networks that travel with the package; one whose weights are absent, or a git pointer only, is not listed."""
-    names = {path.parent.name for root in _ROOTS for path in root.glob("weights/*/config.json")}
+    names = {path.parent.name for root in _ROOTS for path in root.glob(f"weights/*/{CONFIG}")}
     folders = {name: bundled_folder(name) for name in sorted(names)}
-    weights = {name: folder / "model.safetensors" for name, folder in folders.items() if folder is not None}
+    weights = {name: folder / WEIGHTS for name, folder in folders.items() if folder is not None}
     return [
         KnownModel(name, count_parameters(file), file.stat().st_size, OWN_LICENCE) for name, file in weights.items()
     ]
 
 
 def _is_complete(folder: Path) -> bool:
-    weights = folder / "model.safetensors"
-    if not (folder / "config.json").is_file() or not weights.is_file():
+    weights = folder / WEIGHTS
+    if not (folder / CONFIG).is_file() or not weights.is_file():
         return False
     with weights.open("rb") as file:
         return file.read(9)[8:] == b"{"  # where the header of a safetensors file begins
