@@ -1,9 +1,14 @@
 """Pinhole cameras: x right, y down, z forward; the centre of the first pixel is (0, 0)."""
 
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from pointmap.shapes import Float
+
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 def pixel_grid(
@@ -59,3 +64,26 @@ def pinhole(focal_px: Float[Tensor, "*batch"], centre: Float[Tensor, "*batch 2"]
     matrix[..., :2, 2] = centre
     matrix[..., 2, 2] = 1.0
     return matrix
+
+
+def original_intrinsics(K_working: Array, working_from_original: Float[np.ndarray, "3 3"]) -> Array:
+    """Express the pinhole of a working image in pixels of the upright original photo.
+
+    Args:
+        K_working: (..., 3, 3) NumPy or torch, in pixels of the working image.
+        working_from_original: Of the view (`View.working_from_original`): resize, then crop.
+    """
+    if isinstance(K_working, Tensor):
+        return _like(working_from_original, K_working).inverse() @ K_working
+    return np.linalg.inv(working_from_original) @ K_working
+
+
+def working_intrinsics(K_original: Array, working_from_original: Float[np.ndarray, "3 3"]) -> Array:
+    """Express the pinhole of the upright original photo in pixels of its working image; see `original_intrinsics`."""
+    if isinstance(K_original, Tensor):
+        return _like(working_from_original, K_original) @ K_original
+    return working_from_original @ K_original
+
+
+def _like(array: np.ndarray, tensor: Tensor) -> Tensor:
+    return torch.as_tensor(array, dtype=tensor.dtype, device=tensor.device)

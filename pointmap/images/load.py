@@ -1,0 +1,192 @@
+"""Load a set of photos as views, leaving out those that cannot be read."""
+
+import threading
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from os import cpu_count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointmap.errors import InputError
+from pointmap.images import exif
+from pointmap.images.decode import MAX_PIXELS, decode
+from pointmap.images.sizes import working_size
+from pointmap.images.sources import ListedPhoto, PhotoSource, ZippedPhoto, list_photos
+from pointmap.progress import ProgressCallback
+from pointmap.scene import View
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class SkippedPhoto:
+    """A photo that was left out."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadedPhotos:
+    """A photo set in working size."""
+
+    views: list[View]
+    """In the order of the input, with unique names."""
+
+    skipped: list[SkippedPhoto]
+    """Those that could not be read."""
+
+    indices: list[int]
+    """Position of every view among all listed photos, skipped ones included; for values given per photo."""
+
+
+def load_views(
+    photos: PhotoSource | Sequence[PhotoSource],
+    *,
+    image_size: int,
+    patch_size: int,
+    square_ok: bool = False,
+    progress: ProgressCallback | None = None,
+) -> LoadedPhotos:
+    """Read photos: upright by their EXIF orientation, as 8-bit RGB, resized and cropped for the network.
+
+    Args:
+        photos: A folder, a zip, a file or a glob; a PIL image or an array (H, W, 3), (H, W, 4) or (H, W) of uint8;
+            or a sequence of these.
+        image_size: Long side of the working images in pixels; at 224, their short side and a square crop.
+        patch_size: The network's, in pixels; working images are whole patches.
+        square_ok: Keep square photos square; otherwise they are cropped to 4:3.
+        progress: Called with ("load", done, total).
+
+    Raises:
+        InputError: Nothing is there, or nothing of it can be read.
+    """
+    if image_size < patch_size:
+        raise InputError(f"The image size {image_size} is below one patch of {patch_size} pixels. Choose a larger one.")
+    listing = list_photos(photos)
+
+    def load(listed: ListedPhoto) -> View | SkippedPhoto:
+        return _load_one(listed, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
+
+    results = []
+    pool = ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1))
+    try:
+        for result in pool.map(load, _named(listing)):
+            results.append(result)
+            if progress is not None:
+                progress("load", len(results), len(listing))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+    skipped = [result for result in results if isinstance(result, SkippedPhoto)]
+    indices = [index for index, result in enumerate(results) if isinstance(result, View)]
+    if not indices:
+        raise InputError(_nothing_readable(skipped))
+    return LoadedPhotos([results[index] for index in indices], skipped, indices)
+
+
+def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_ok: bool) -> View | SkippedPhoto:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with _opened(listed.source) as image:
+            orientation = exif.orientation(image)
+            focal_px = exif.focal_px(image, image.size)
+            upright_size = image.size if orientation <= 4 else image.size[::-1]
+            size = working_size(upright_size, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
+            pixels = decode(image, size, orientation, lazy=image is not listed.source)
+    except UnidentifiedImageError:
+        return SkippedPhoto(listed.name, _why_unidentified(listed))
+    except Image.DecompressionBombError:
+        return SkippedPhoto(listed.name, f"it claims more than {MAX_PIXELS / 1e6:.0f} megapixels")
+    except InputError as error:
+        return SkippedPhoto(listed.name, str(error))
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
+        # Pillow's decoders raise all of these for damaged files.
+        return SkippedPhoto(listed.name, f"it cannot be read: {error}")
+    return View(
+        name=listed.name,
+        image=pixels,
+        original_size=upright_size,
+        working_from_original=size.working_from_original,
+        path=listed.source if isinstance(listed.source, Path) else None,
+        focal_px_prior=focal_px,
+    )
+
+
+@contextmanager
+def _opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image"]:
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        with _IN_MEMORY:  # The caller may have listed one lazily opened image twice.
+            source.load()
+        yield source
+        return
+    file = source.read() if isinstance(source, ZippedPhoto) else source
+    _enable_heif(source)
+    with _PILLOW_LIMIT:
+        # Pillow's limit is global, and refuses above 179 megapixels; it is checked while opening.
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns above this and refuses above twice as much.
+        try:
+            image = Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    with image:
+        yield image
+
+
+_IN_MEMORY = threading.Lock()
+_PILLOW_LIMIT = threading.Lock()
+_HEIF_ENDINGS = (".heic", ".heif", ".hif")
+
+
+def _is_heif(source: object) -> bool:
+    name = source.member if isinstance(source, ZippedPhoto) else str(source)
+    return name.lower().endswith(_HEIF_ENDINGS)
+
+
+def _enable_heif(source: object) -> None:
+    if _is_heif(source):
+        try:
+            import pillow_heif
+        except ImportError:
+            return  # Said in the reason for which the photo is skipped.
+        pillow_heif.register_heif_opener()
+
+
+def _why_unidentified(listed: ListedPhoto) -> str:
+    if _is_heif(listed.source):
+        try:
+            import pillow_heif  # noqa: F401
+        except ImportError:
+            return "reading HEIC needs pillow-heif. Install it with: pip install 'pointmap[heif]'"
+    return "it is not an image, or of an unknown format"
+
+
+def _named(listing: list[ListedPhoto]) -> list[ListedPhoto]:
+    """Give every photo a name, and none twice."""
+    taken: set[str] = set()
+    named = []
+    for index, listed in enumerate(listing):
+        path = Path(listed.name or f"image_{index:04d}.png")
+        name, count = path.name, 1
+        while name in taken:
+            count += 1
+            name = f"{path.stem}_{count}{path.suffix}"
+        taken.add(name)
+        named.append(replace(listed, name=name))
+    return named
+
+
+def _nothing_readable(skipped: list[SkippedPhoto]) -> str:
+    shown = [f"  {photo.name}: {photo.reason}" for photo in skipped[:10]]
+    if len(skipped) > 10:
+        shown.append(f"  ... and {len(skipped) - 10} more")
+    what = "The photo cannot" if len(skipped) == 1 else f"None of the {len(skipped)} photos can"
+    return "\n".join([f"{what} be used. Give JPEG, PNG, WebP, AVIF, TIFF or HEIC files.", *shown])
