@@ -1,0 +1,6 @@
+"""Which photos the network compares: pair graphs and their connectivity."""
+
+from pointmap.pairs.graphs import connected_parts, keep_neighbours, symmetrize
+from pointmap.pairs.make import make_pairs
+
+__all__ = ["connected_parts", "keep_neighbours", "make_pairs", "symmetrize"]
