@@ -1,7 +1,7 @@
 """Weights onto the network they claim to belong to; what does not fit is named.
 
-The names of our network's weights are the official ones. Three liberties of the official files are taken away first: tensors
-that are stored under two names, the single decoder of CroCo's files, and weights that nothing reads.
+The names of our network's weights are the official ones. Three liberties of the official files are taken away first:
+tensors that are stored under two names, the single decoder of CroCo's files, and weights that nothing reads.
 """
 
 import re

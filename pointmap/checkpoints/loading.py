@@ -11,7 +11,14 @@ import torch
 from pointmap.checkpoints.containers import Checkpoint, read_checkpoint
 from pointmap.checkpoints.fitting import fit_weights
 from pointmap.checkpoints.hub import fetch
-from pointmap.checkpoints.registry import NON_COMMERCIAL, PUBLISHED, bundled_folder, bundled_models, published_model
+from pointmap.checkpoints.registry import (
+    NON_COMMERCIAL,
+    PUBLISHED,
+    WEIGHTS,
+    bundled_folder,
+    bundled_models,
+    published_model,
+)
 from pointmap.errors import InputError
 from pointmap.models.config import NetworkConfig
 from pointmap.models.network import Network
@@ -34,13 +41,14 @@ def load_model(
     """Load a network, ready for inference.
 
     Args:
-        name_or_path: A bundled name ('small'), a folder with `config.json` and `model.safetensors`, a `.safetensors` file
-            with its `config.json` beside it, an official `.pth` file, an official name with or without its owner
-            ('naver/DUSt3R_ViTLarge_BaseDecoder_512_dpt'), or any `owner/name` or `owner/name@revision` of the hub in the
-            same layout. A bundled name comes before a path, a path before the hub. Downloads are kept in the hub's cache.
+        name_or_path: A bundled name ('small'), a folder with `config.json` and `model.safetensors`, a `.safetensors`
+            file with its `config.json` beside it, an official `.pth` file, an official name with or without its owner
+            ('naver/DUSt3R_ViTLarge_BaseDecoder_512_dpt'), or any `owner/name` or `owner/name@revision` of the hub in
+            the same layout. A bundled name comes before a path, a path before the hub. Downloads stay in the hub's
+            cache, and are used from there without asking the hub again.
         device: Default: CUDA where there is one, else the CPU.
         precision: 'auto' (bfloat16 where the hardware has it), 'fp32', 'bf16', 'fp16' (CUDA only).
-        progress: Called with ("download" | "check the download", bytes done, bytes in all) where something is downloaded.
+        progress: Called with ("download" | "check the download", bytes done, bytes in all) during a download.
 
     Raises:
         InputError: It cannot be found, downloaded, or read, or its weights do not fit; the message says which.
@@ -89,7 +97,8 @@ def _network_config(checkpoint: Checkpoint, name: str) -> NetworkConfig:
             f"The network of {str(checkpoint.path)!r} cannot be built from its description: {error}"
         ) from error
     # Whether points are in metres stands in the published names only (and there is a `_nonmetric` one).
-    return replace(config, metric=bool(_METRIC.search(name) or _METRIC.search(checkpoint.path.parent.name)))
+    called = [Path(name).name, checkpoint.path.parent.name if checkpoint.path.name == WEIGHTS else ""]
+    return replace(config, metric=any(_METRIC.search(part) for part in called))
 
 
 def _locate(name_or_path: str | Path, progress: ProgressCallback | None) -> Path:
@@ -117,7 +126,7 @@ def _locate(name_or_path: str | Path, progress: ProgressCallback | None) -> Path
 def _say_licence_once(licence: str) -> None:
     """Once per process: no state is kept on the machine, and nobody who runs the network can have missed it."""
     logging.getLogger("pointmap").warning(
-        "The published DUSt3R, MASt3R and CroCo weights are under %s: no commercial use of them or of what they predict. "
+        "The published DUSt3R, MASt3R and CroCo weights are licensed under %s, for non-commercial use only. "
         "The bundled networks have no such restriction.",
         licence,
     )

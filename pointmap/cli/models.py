@@ -20,7 +20,7 @@ def models() -> None:
         name, parameters, size, licence, place = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {place}".rstrip())
     if not bundled:
-        print("\nNo bundled network is here; in a git checkout, `git lfs pull` may fetch it.")
+        print("\nThis installation lacks the bundled network: weights/ is missing or incomplete.")
     print(
         "\nUse: pointmap reconstruct photos/ --model NAME. Other networks of these layouts load as well: "
         "a folder with config.json\nand model.safetensors, an official .pth file, owner/name[@revision] on the hub."
