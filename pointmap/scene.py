@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointmap.shapes import Bool, Float, UInt8
+from pointmap.shapes import Float, UInt8
 
 if TYPE_CHECKING:
     import trimesh
@@ -219,8 +219,8 @@ class Scene:
             path: The file; its ending chooses the format: .glb (cloud and cameras, for viewers), .ply (cloud),
                 .obj (textured mesh), .json (cameras), .npz (everything).
             format: One of these names, for a path with another ending.
-            settings: Of the format: `min_confidence`, `max_points`, `max_faces`, for .glb also `cloud`, `mesh`, `cameras`
-                (bool); see `pointmap.export.files`.
+            settings: Of the format: `min_confidence`, `max_points`, `max_faces`, for .glb also `cloud`, `mesh`,
+                `cameras` (bool); see `pointmap.export.files`.
 
         Raises:
             InputError: Unknown format or setting, or the file cannot be written.

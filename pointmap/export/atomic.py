@@ -28,8 +28,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
-            f"Cannot write {str(path)!r}: {error.strerror or error}. Check that the folder is writable and the disk not "
-            "full, or choose another output."
+            f"Cannot write {str(path)!r}: {error.strerror or error}. Check that the folder is writable and the disk "
+            "not full, or choose another output."
         ) from error
     finally:
         with suppress(OSError):  # whatever stopped the writing is the news

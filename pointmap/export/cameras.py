@@ -12,9 +12,9 @@ from pointmap.geometry.transforms import invert_rigid
 from pointmap.scene import Scene
 
 CONVENTION = (
-    "OpenCV camera: x right, y down, z forward. cam_from_world is a row-major 4x4 that maps homogeneous world points into "
-    "the camera frame; null where a photo could not be registered. Pixel centres lie at integer coordinates (top-left "
-    "pixel centre is (0,0)); width and height are of the upright photo."
+    "OpenCV camera: x right, y down, z forward. cam_from_world is a row-major 4x4 that maps homogeneous world points "
+    "into the camera frame; null where a photo could not be registered. Pixel centres lie at integer coordinates "
+    "(top-left pixel centre is (0,0)); width and height are of the upright photo."
 )
 
 
@@ -26,7 +26,9 @@ def cameras_dict(scene: Scene) -> dict[str, Any]:
         K = scene.intrinsics[index]
         cam_from_world = None
         if scene.registered[index]:
-            cam_from_world = invert_rigid(torch.from_numpy(np.asarray(scene.world_from_cam[index], np.float64))).tolist()
+            cam_from_world = invert_rigid(
+                torch.from_numpy(np.asarray(scene.world_from_cam[index], np.float64))
+            ).tolist()
         images.append(
             {
                 "file": name,

@@ -45,8 +45,8 @@ def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | No
         written += [folder / f"{stem}.npz", write_bytes(folder / f"{stem}.png", encoded.tobytes())]
         entries.append(_entry(scene.names[index], stem, depth.shape, scale, K))
     content = {
-        "convention": "depth_scale times the PNG's value is the z-depth (not ray length) in world_unit, 0 = not trusted. "
-        "width, height, fx, fy, cx, cy are of these maps; pixel centres lie at integer coordinates.",
+        "convention": "depth_scale times the PNG's value is the z-depth (not ray length) in world_unit, 0 = not "
+        "trusted. width, height, fx, fy, cx, cy are of these maps; pixel centres lie at integer coordinates.",
         "world_unit": "metre" if scene.metric else "arbitrary",
         "images": entries,
     }

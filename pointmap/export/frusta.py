@@ -23,7 +23,7 @@ class Frusta:
     """Apex, then the base from the top left clockwise, then the tip of the mark over the upper side."""
 
     cards_world: Float[np.ndarray, "cameras 4 3"]
-    """Where the working image lies on the base (all of it, unless the photo was cropped), clockwise from the top left."""
+    """Where the working image lies on the base, clockwise from the top left: all of it unless the photo was cropped."""
 
     colors: UInt8[np.ndarray, "cameras 3"]
     """One colour per photo, in the order of the rainbow."""
@@ -86,11 +86,14 @@ def frusta_mesh(
 def photo_cards(
     frusta: Frusta, images: list[np.ndarray], *, pixels: int = 128
 ) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "m 3"], Float[np.ndarray, "n 2"], UInt8[np.ndarray, "h w 3"]]:
-    """The working images on the bases of their pyramids: vertices, faces, texture coordinates (origin bottom left), texture.
+    """The working images on the bases of their pyramids.
 
     Args:
         images: The working images of all photos.
         pixels: Width and height of a thumbnail in the texture; the card restores its shape.
+
+    Returns:
+        Vertices, faces, texture coordinates (origin bottom left), texture.
     """
     import cv2
 
@@ -105,7 +108,7 @@ def photo_cards(
         texture[top : top + pixels, left : left + pixels] = cv2.resize(
             images[photo], (pixels, pixels), interpolation=cv2.INTER_AREA
         )
-        xy = (card + [left, top]) / texture.shape[1::-1]
+        xy = (card + np.array([left, top])) / texture.shape[1::-1]
         coordinates[index] = np.stack([xy[:, 0], 1 - xy[:, 1]], axis=-1)
     quad = np.array([[0, 3, 1], [1, 3, 2]])
     faces = quad[None] + 4 * np.arange(len(frusta.photos))[:, None, None]

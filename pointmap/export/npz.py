@@ -1,7 +1,8 @@
 """scene.npz: everything of a scene in one file of plain arrays.
 
 Layout, version 1: `format`, `version`, `names`, `paths` ("" for none), `image_sizes`, `intrinsics`, `world_from_cam`,
-`working_intrinsics`, `registered`, `metric`, `report` (JSON text), and per photo I `depth_I`, `confidence_I`, `color_I`.
+`working_intrinsics`, `registered`, `metric`, `report` (JSON text), and per photo I `depth_I`, `confidence_I`,
+`color_I`.
 """
 
 import json
@@ -56,8 +57,8 @@ def load_scene(path: str | Path) -> Scene:
             version = int(arrays["version"])
             if version > VERSION:
                 raise InputError(
-                    f"{str(path)!r} has format version {version}, newer than {VERSION}, the newest that this version of "
-                    "pointmap reads. Upgrade pointmap."
+                    f"{str(path)!r} has format version {version}, newer than {VERSION}, the newest that this version "
+                    "of pointmap reads. Upgrade pointmap."
                 )
             names = tuple(arrays["names"].tolist())
             return Scene(
@@ -78,8 +79,8 @@ def load_scene(path: str | Path) -> Scene:
         raise
     except KeyError as error:
         raise InputError(
-            f"{str(path)!r} is not a scene of pointmap: it lacks {error}. Give the scene.npz that `pointmap reconstruct` "
-            "or Scene.save wrote."
+            f"{str(path)!r} is not a scene of pointmap: it lacks {error}. Give the scene.npz that `pointmap "
+            "reconstruct` or Scene.save wrote."
         ) from error
     # What NumPy and zipfile raise for truncated, foreign or pickled content.
     except (
@@ -94,5 +95,6 @@ def load_scene(path: str | Path) -> Scene:
         zlib.error,
     ) as error:
         raise InputError(
-            f"{str(path)!r} cannot be read as a scene: {error}. The file is damaged or something else; reconstruct again."
+            f"{str(path)!r} cannot be read as a scene: {error}. The file is damaged or something else; "
+            "reconstruct again."
         ) from error

@@ -1,0 +1,105 @@
+"""OUT/: all files of a finished scene."""
+
+import platform
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pointmap
+from pointmap.errors import InputError
+from pointmap.export.atomic import write_bytes
+from pointmap.export.cameras import write_cameras
+from pointmap.export.depth import write_depths
+from pointmap.export.glb import write_glb
+from pointmap.export.npz import save_scene
+from pointmap.export.plain_json import json_bytes
+from pointmap.export.ply import write_ply
+from pointmap.export.preview import render_preview
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Scene
+
+_PACKAGES = ("torch", "numpy", "scipy", "opencv-python-headless", "pillow", "trimesh")
+
+
+def write_outputs(
+    scene: Scene,
+    out: str | Path,
+    *,
+    mesh: bool = False,
+    min_confidence: float | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[Path]:
+    """Write scene.npz, cameras.json, points.ply, scene.glb, depth/, preview.png and report.json into a folder.
+
+    Each file appears whole or not at all. What an earlier run left there is replaced; other files stay.
+
+    Args:
+        out: The folder; created where it is missing.
+        mesh: Also write mesh.glb, the textured surface.
+        min_confidence: See `Scene.masks`; for cloud, mesh, depth images and preview.
+
+    Returns:
+        The files, in the order of writing.
+
+    Raises:
+        InputError: The folder is a file or cannot be written.
+        Cancelled: Raised by the callback.
+    """
+    out = prepare_folder(out)
+    # The scene comes first: everything else can be made from it.
+    steps: dict[str, Callable[[Path], Path | list[Path]]] = {
+        "scene.npz": lambda path: save_scene(scene, path),
+        "cameras.json": lambda path: write_cameras(scene, path),
+        "points.ply": lambda path: write_ply(scene, path, min_confidence=min_confidence),
+        "scene.glb": lambda path: write_glb(scene, path, min_confidence=min_confidence),
+        "depth": lambda path: write_depths(scene, path, min_confidence=min_confidence),
+        "preview.png": lambda path: render_preview(scene, path, min_confidence=min_confidence),
+        "report.json": lambda path: write_bytes(path, json_bytes({"versions": _versions()} | scene.report)),
+    }
+    if mesh:
+        steps["mesh.glb"] = lambda path: write_glb(
+            scene, path, cloud=False, mesh=True, cameras=False, min_confidence=min_confidence
+        )
+    else:
+        (out / "mesh.glb").unlink(missing_ok=True)
+    written: list[Path] = []
+    for done, (name, write) in enumerate(steps.items()):
+        if progress is not None:
+            progress("write files", done, len(steps))
+        files = write(out / name)
+        written += files if isinstance(files, list) else [files]
+    if progress is not None:
+        progress("write files", len(steps), len(steps))
+    return written
+
+
+def prepare_folder(out: str | Path) -> Path:
+    """Create an output folder, and find out before the work whether it can be written.
+
+    Raises:
+        InputError: It is a file or cannot be written.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"The output {str(out)!r} is a file. Name a folder; it may exist.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Cannot write into the output folder {str(out)!r}: {error.strerror or error}. Choose another one."
+        ) from error
+    return out
+
+
+def _versions() -> dict[str, Any]:
+    versions: dict[str, Any] = {"pointmap": pointmap.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # OpenCV comes under several names
+            versions[package] = None
+    return versions

@@ -1,0 +1,210 @@
+"""preview.png: the whole result on one sheet, to judge at a glance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pointmap.export.atomic import atomic_path
+from pointmap.export.frusta import Frusta, make_frusta
+from pointmap.export.palette import colorize
+from pointmap.export.splats import Splats, render_splats
+from pointmap.export.viewpoints import overview
+from pointmap.scene import Scene
+from pointmap.shapes import UInt8
+
+_MAX_ROWS = 8
+_SIDES = (("seen from the left", 35.0, 20.0), ("seen from the right, higher up", -40.0, 42.0))
+_VIEW_WIDTH, _MARGIN, _GAP, _HEADER, _CAPTION = 960, 24, 8, 64, 20
+_PAPER, _INK, _FAINT = (255, 255, 255), (35, 35, 40), (110, 110, 118)
+
+
+def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | None = None) -> Path:
+    """Draw the cloud with its cameras from two sides, beside up to eight photos with depth and confidence maps.
+
+    All depth maps share one colour scale (near is yellow), all confidence maps another; both are logarithmic. Depths
+    that are left out of the cloud are grey.
+
+    Args:
+        min_confidence: See `Scene.masks`.
+    """
+    masks = scene.masks(min_confidence=min_confidence)
+    shown = np.unique(np.linspace(0, len(scene) - 1, min(_MAX_ROWS, len(scene))).round().astype(int))
+    maps = _Maps.of(scene, masks)
+    aspect = max([scene.depths[photo].shape[1] / scene.depths[photo].shape[0] for photo in shown], default=4 / 3)
+    row_height = int(np.clip(1120 / max(len(shown), 1), 140, 300))
+    tile = (round(row_height * np.clip(aspect, 0.6, 1.6)), row_height)
+    body = max(len(shown) * (row_height + _CAPTION + _GAP) - _GAP, 800)
+    view_size = (_VIEW_WIDTH, (body - _GAP) // 2)
+
+    sheet = _Sheet(2 * _MARGIN + _VIEW_WIDTH + 3 * (tile[0] + _GAP) + _GAP, 2 * _MARGIN + _HEADER + body)
+    top, left = _MARGIN + _HEADER, _MARGIN
+    points = sum(int(mask.sum()) for mask in masks)
+    sheet.text((left, _MARGIN), f"{int(scene.registered.sum())} of {len(scene)} photos registered", size=26)
+    unit = "metres" if scene.metric else "arbitrary unit"
+    sheet.text((left, _MARGIN + 33), f"{points:,} points, {unit}", color=_FAINT)
+    for index, image in enumerate(_views(scene, masks, view_size, min_confidence)):
+        place = (left, top + index * (view_size[1] + _GAP))
+        sheet.paste(image, place, view_size)
+        sheet.text((place[0] + 8, place[1] + 8), _SIDES[index][0], color=_FAINT, backed=True)
+
+    columns = [left + _VIEW_WIDTH + 2 * _GAP + column * (tile[0] + _GAP) for column in range(3)]
+    sheet.text(
+        (columns[0], _MARGIN + 9), "photo" if len(shown) == len(scene) else f"{len(shown)} of {len(scene)} photos"
+    )
+    sheet.scale((columns[1], _MARGIN + 9), tile[0], "depth", *maps.depth_range, reverse=True)
+    sheet.scale((columns[2], _MARGIN + 9), tile[0], "confidence", *maps.confidence_range)
+    for row, photo in enumerate(shown):
+        y = top + row * (row_height + _CAPTION + _GAP)
+        for x, image in zip(columns, (scene.colors[photo], maps.depth(photo), maps.confidence(photo)), strict=True):
+            sheet.paste(image, (x, y), tile)
+        note = "" if scene.registered[photo] else "not registered: "
+        sheet.text((columns[0], y + row_height + 2), note + scene.names[photo], width=3 * tile[0], color=_FAINT)
+    with atomic_path(path) as temporary:
+        sheet.image.save(temporary, "PNG")
+    return Path(path)
+
+
+def _views(
+    scene: Scene, masks: list[np.ndarray], size: tuple[int, int], min_confidence: float | None
+) -> list[UInt8[np.ndarray, "h w 3"]]:
+    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=600_000)
+    points = np.asarray(cloud.vertices)
+    # Twice as wide as a pixel: slanted surfaces would gape otherwise. Fewer points become larger.
+    widths = 2 * cloud.metadata["spacing"] * np.sqrt(sum(int(mask.sum()) for mask in masks) / max(len(points), 1))
+    centres = scene.world_from_cam[cloud.metadata["photo"], :3, 3]
+    frusta = make_frusta(scene)
+    images = []
+    for _, azimuth_deg, elevation_deg in _SIDES:
+        viewpoint = overview(
+            scene,
+            points,
+            frusta.corners_world.reshape(-1, 3),
+            (2 * size[0], 2 * size[1]),  # drawn twice as large for smooth edges
+            azimuth_deg=azimuth_deg,
+            elevation_deg=elevation_deg,
+        )
+        front = viewpoint.sees_front(points, centres)
+        surface = Splats(
+            centres_world=torch.from_numpy(points[front]).float(),
+            colors=torch.from_numpy(np.asarray(cloud.colors)[front, :3]),
+            widths=torch.from_numpy(widths[front]).float(),
+        )
+        image = render_splats(
+            [surface, _lines(frusta)],
+            torch.from_numpy(viewpoint.world_from_eye).float(),
+            torch.from_numpy(viewpoint.intrinsics).float(),
+            (2 * size[0], 2 * size[1]),
+            background=(243, 243, 246),
+        )
+        images.append(image)
+    return images
+
+
+def _lines(frusta: Frusta, samples: int = 200) -> Splats:
+    """The pyramids' edges as rows of dots."""
+    start, end = np.moveaxis(frusta.segments(), 2, 0)
+    part = np.linspace(0, 1, samples)[:, None]
+    dots = start[:, :, None] * (1 - part) + end[:, :, None] * part
+    colors = np.broadcast_to(frusta.colors[:, None, None], dots.shape)
+    return Splats(
+        centres_world=torch.from_numpy(dots.reshape(-1, 3)).float(),
+        colors=torch.from_numpy(colors.reshape(-1, 3).copy()),
+        widths=torch.zeros(dots.size // 3),
+        min_radius_px=2.0,
+    )
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """Depth and confidence maps as colours, on scales that all photos share."""
+
+    scene: Scene
+    masks: list[np.ndarray]
+    depth_range: tuple[float, float]
+    confidence_range: tuple[float, float]
+
+    @classmethod
+    def of(cls, scene: Scene, masks: list[np.ndarray]) -> "_Maps":
+        depths = [depth[mask] for depth, mask in zip(scene.depths, masks, strict=True)]
+        return cls(scene, masks, _range(depths), _range([np.ravel(values) for values in scene.confidences]))
+
+    def depth(self, photo: int) -> UInt8[np.ndarray, "h w 3"]:
+        low, high = np.log(self.depth_range)
+        depth, mask = self.scene.depths[photo], self.masks[photo]
+        # Reversed, so that near is bright.
+        return colorize(-np.log(np.where(mask, depth, 1.0)), -high, -low, mask)
+
+    def confidence(self, photo: int) -> UInt8[np.ndarray, "h w 3"]:
+        confidence = self.scene.confidences[photo]
+        positive = confidence > 0
+        return colorize(np.log(np.where(positive, confidence, 1.0)), *np.log(self.confidence_range), positive)
+
+
+def _range(values: list[np.ndarray]) -> tuple[float, float]:
+    """Of the values without the outermost 2 % on both sides."""
+    joined = np.concatenate([*values, np.zeros(0)])
+    joined = joined[np.isfinite(joined) & (joined > 0)]
+    low, high = np.quantile(joined, [0.02, 0.98]) if len(joined) else (1.0, 1.0)
+    return float(low), float(max(high, 1.001 * low))
+
+
+class _Sheet:
+    """A white page to draw on; places are (left, top) in pixels."""
+
+    def __init__(self, width: int, height: int) -> None:
+        from PIL import Image, ImageDraw
+
+        self.image = Image.new("RGB", (width, height), _PAPER)
+        self._draw = ImageDraw.Draw(self.image)
+
+    def paste(self, pixels: np.ndarray, place: tuple[int, int], size: tuple[int, int]) -> None:
+        """The image as large as fits into a box of this size, at its top left."""
+        from PIL import Image
+
+        scale = min(size[0] / pixels.shape[1], size[1] / pixels.shape[0])
+        fitting = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+        self.image.paste(Image.fromarray(pixels).resize(fitting, Image.Resampling.LANCZOS), place)
+
+    def text(
+        self,
+        place: tuple[int, int],
+        text: str,
+        *,
+        size: int = 16,
+        color: tuple[int, int, int] = _INK,
+        width: int | None = None,
+        backed: bool = False,
+    ) -> int:
+        """Write one line, cut to a width, on white if it has to be read on an image; returns how wide it is."""
+        from PIL import ImageFont
+
+        font: Any = ImageFont.load_default(size=size)
+        # What no font can show would stop the writing: lone surrogates of names that are not text.
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        if width is not None and font.getlength(text) > width:
+            while text and font.getlength(text + "...") > width:
+                text = text[:-1]
+            text += "..."
+        if backed:
+            left, top, right, bottom = self._draw.textbbox(place, text, font=font)
+            self._draw.rectangle((left - 5, top - 4, right + 5, bottom + 4), fill=_PAPER)
+        self._draw.text(place, text, fill=color, font=font)
+        return round(font.getlength(text))
+
+    def scale(
+        self, place: tuple[int, int], width: int, title: str, low: float, high: float, *, reverse: bool = False
+    ) -> None:
+        """A title over a colour bar with its two ends."""
+        from PIL import Image
+
+        self.text(place, title)
+        bar = colorize(np.linspace(0, 1, 256)[None], 0.0, 1.0)[:, :: -1 if reverse else 1]
+        ends = (f"{low:.3g}", f"{high:.3g}")
+        y = place[1] + 24
+        start = place[0] + self.text((place[0], y), ends[0], size=14, color=_FAINT) + 6
+        end = place[0] + width - 48
+        self.image.paste(Image.fromarray(bar).resize((max(1, end - start), 10)), (start, y + 4))
+        self.text((end + 6, y), ends[1], size=14, color=_FAINT)
