@@ -22,7 +22,9 @@ _PLAUSIBLE_FOCAL_35MM = (7.0, 1200.0)
 
 
 def orientation(image: "Image.Image") -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it is damaged."""
+    """How the decoded pixels have to be turned, by EXIF's numbers 1 to 8; 1 (upright) where nothing valid is said."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself, and states their upright size.
     value = _tags(image).get(_ORIENTATION, 1)
     return value if value in range(1, 9) else 1
 
@@ -41,7 +43,7 @@ def focal_px(image: "Image.Image", size: tuple[int, int]) -> float | None:
     diagonal_px = math.hypot(*size)
     taken = _number(tags, _PIXEL_WIDTH), _number(tags, _PIXEL_HEIGHT)
     taken_size = taken if taken[0] and taken[1] else size
-    if _elongation(taken_size) / _elongation(size) > 1.02 or _elongation(size) / _elongation(taken_size) > 1.02:
+    if abs(max(taken_size) * min(size) / (min(taken_size) * max(size)) - 1) > 0.02:
         return None
 
     equivalent_mm, focal_mm = _number(tags, _FOCAL_LENGTH_IN_35MM_FILM), _number(tags, _FOCAL_LENGTH_MM)
@@ -73,7 +75,3 @@ def _number(tags: dict[int, Any], tag: int) -> float | None:
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return value if 0 < value < math.inf else None
-
-
-def _elongation(size: tuple[float, float]) -> float:
-    return max(size) / min(size)

@@ -24,7 +24,7 @@ def window_graph(num_views: int, reach: int = WINDOW_REACH, *, cyclic: bool = Tr
 
     As in the reference, a window as wide as the set reaches the photo itself; `make_pairs` leaves such pairs out.
     """
-    return _offset_graph(num_views, range(1, reach + 1), cyclic=cyclic)
+    return _offset_graph(num_views, range(1, min(reach, num_views) + 1), cyclic=cyclic)
 
 
 def log_window_graph(num_views: int, reach: int = WINDOW_REACH, *, cyclic: bool = True) -> list[Pair]:

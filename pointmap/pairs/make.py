@@ -20,7 +20,7 @@ from pointmap.pairs.graphs import (
 CHOICES = "'auto', 'complete', 'window-K', 'log-window-K' (both also '-noncyclic') or 'one-to-all-I'"
 _ALIASES = {"swin": "window", "logwin": "log-window", "oneref": "one-to-all"}
 _WINDOWS: dict[str, Callable[..., list[Pair]]] = {"window": window_graph, "log-window": log_window_graph}
-_NAME = re.compile(r"(?P<kind>[a-z]+(?:-[a-z]+)*?)(?:-(?P<number>[0-9]+))?(?P<noncyclic>-noncyclic)?")
+_NAME = re.compile(r"(?P<kind>[a-z]+(?:-[a-z]+)*?)(?:-(?P<number>[0-9]{1,4}))?(?P<noncyclic>-noncyclic)?")
 
 
 def make_pairs(num_views: int, strategy: str | Iterable[Any] = "auto") -> list[Pair]:

@@ -82,13 +82,11 @@ def test_two_photos_meet_in_both_directions(strategy):
     assert sorted(make_pairs(2, strategy)) == [(0, 1), (1, 0)]
 
 
-@pytest.mark.parametrize("num_views", [3, 7, 12, 13, 30, 100, 1000])
+@pytest.mark.parametrize("num_views", [3, 7, 12, 13, 30, 200])
 @pytest.mark.parametrize(
     "strategy", ["auto", "complete", "window-2", "window-1-noncyclic", "log-window-4", "log-window-2-noncyclic"]
 )
 def test_every_pair_comes_once_in_either_direction_and_connects_all_photos(num_views, strategy):
-    if num_views == 1000 and strategy == "complete":
-        pytest.skip("a million pairs show nothing more")
     pairs = make_pairs(num_views, strategy)
 
     assert len(set(pairs)) == len(pairs)
