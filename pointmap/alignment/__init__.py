@@ -1,0 +1,8 @@
+"""Global alignment: many predictions in, one world out. `align` is the entry; `AlignmentObjective` what it minimises."""
+
+from pointmap.alignment.align import align
+from pointmap.alignment.objective import AlignmentObjective
+from pointmap.alignment.problem import make_problem
+from pointmap.alignment.result import Alignment
+
+__all__ = ["Alignment", "AlignmentObjective", "align", "make_problem"]

@@ -75,7 +75,7 @@ class Problem:
             points=[self.points[o] for o in chosen],
             weights=[self.weights[o] for o in chosen],
             confidences=[self.confidences[o] for o in chosen],
-            side_scale=self.side_scale[index],
+            side_scale=_side_scale([self.weights[o] for o in chosen], self.first[index]),
             num_groups=len(groups),
         )
 
@@ -130,8 +130,6 @@ def make_problem(
         # A network that is equally unsure everywhere (confidence 1, weight 0) still predicts points.
         weights = [(xyz != 0).any(-1).to(xyz.dtype) for xyz in points]
     first_mask = torch.tensor(first, device=device)
-    pixels = torch.tensor([w.numel() for w in weights], dtype=torch.float64, device=device)
-    side_scale = torch.where(first_mask, 1 / pixels[first_mask].sum(), 1 / pixels[~first_mask].sum().clamp(min=1))
     return Problem(
         shapes=sizes,
         group_of=torch.tensor(group_of, device=device),
@@ -140,7 +138,7 @@ def make_problem(
         points=points,
         weights=weights,
         confidences=confidences,
-        side_scale=side_scale,
+        side_scale=_side_scale(weights, first_mask),
         num_groups=len(groups),
     )
 
@@ -154,6 +152,11 @@ def group_scores(problem: Problem) -> Float[Tensor, "groups"]:
     total.index_put_((side, problem.group_of), mean, accumulate=True)
     counts.index_put_((side, problem.group_of), torch.ones_like(mean), accumulate=True)
     return (total / counts.clamp(min=1)).prod(0)
+
+
+def _side_scale(weights: list[Float[Tensor, "_ _"]], first: Bool[Tensor, "obs"]) -> Float[Tensor, "obs"]:
+    pixels = torch.tensor([w.numel() for w in weights], dtype=torch.float64, device=first.device)
+    return torch.where(first, 1 / pixels[first].sum().clamp(min=1), 1 / pixels[~first].sum().clamp(min=1))
 
 
 def _checked_count(groups: Sequence[Group], num_views: int | None) -> int:

@@ -1,0 +1,138 @@
+"""A start without iterations over the whole: similarities along the spanning tree, then all other groups and cameras."""
+
+import torch
+from torch import Tensor
+
+from pointmap.alignment.problem import Problem, group_scores
+from pointmap.alignment.sampling import Sample
+from pointmap.alignment.solver import Fixed, State, fit_depths_and_focals, rays
+from pointmap.alignment.spanning_tree import Tree
+from pointmap.geometry.cameras import pinhole
+from pointmap.geometry.pnp import estimate_pose, estimate_pose_and_focal
+from pointmap.geometry.similarity import align_cameras, fit_similarity, split_similarity
+from pointmap.geometry.transforms import rigid, transform_points
+from pointmap.shapes import Float
+
+_FIT_ROUNDS = 4
+
+
+def place_along_tree(
+    problem: Problem, sample: Sample, tree: Tree, focals: Float[Tensor, "views"], fixed: Fixed
+) -> tuple[State, list[int]]:
+    """State of all views and groups of a connected part, in the frame of the group of its strongest tie.
+
+    Args:
+        focals: In pixels; those that are not fixed only begin the search.
+
+    Returns:
+        The state, and the views of the part whose camera could not be found.
+    """
+    world_from_group, points, weights = _chain(problem, sample, tree)
+    # Groups outside the tree: each to all of its views at once. Those of the tree stay where they are.
+    loose = world_from_group.isnan().any(-1).any(-1)
+    world_from_group[loose] = fit_groups(sample, points, weights)[loose]
+    world_from_cam = torch.eye(4, dtype=torch.float64, device=points.device).repeat(problem.num_views, 1, 1)
+    focals, lost = focals.clone(), []
+    own = _best_own_group(problem)
+    for view in tree.views:
+        if view in own:
+            _, rotation, offset = split_similarity(world_from_group[own[view]])
+            world_from_cam[view] = rigid(rotation, offset)
+            continue
+        # No group is in this camera's frame: its pixels and their world points have to tell where it is.
+        seen = weights[view] > 0
+        height, width = problem.shapes[view]
+        if bool(fixed.focals[view]):
+            matrix = pinhole(focals[view], torch.zeros(2).to(focals))
+            estimate = estimate_pose(points[view][seen], sample.offsets[view][seen], matrix)
+        else:
+            centre = torch.zeros(2).to(focals)
+            estimate = estimate_pose_and_focal(
+                points[view][seen], sample.offsets[view][seen], (width, height), centre=centre
+            )
+        if estimate is None:
+            lost.append(view)
+            continue
+        world_from_cam[view] = estimate.world_from_cam
+        focals[view] = estimate.intrinsics[0, 0]
+    state = State(world_from_cam, world_from_group, focals, torch.zeros_like(sample.offsets[..., 0]))
+    return fit_depths_and_focals(sample, state, fixed, rounds=12), lost
+
+
+def move_to_known_poses(sample: Sample, state: State, fixed: Fixed, known: Float[Tensor, "views 4 4"]) -> State:
+    """Bring a state into the world of the poses that are known, and put those views there."""
+    known_from_world = align_cameras(state.world_from_cam, known, fixed.poses.double())
+    scale, rotation, _ = split_similarity(known_from_world)
+    moved = rigid(
+        rotation @ state.world_from_cam[:, :3, :3],
+        transform_points(known_from_world, state.world_from_cam[:, :3, 3]),
+    )
+    world_from_cam = torch.where(fixed.poses[:, None, None], known, moved)
+    depths = state.depths * scale
+    points = transform_points(world_from_cam, depths[..., None] * rays(sample, state.focals))
+    weights = sample.sum_by_view(sample.weights)
+    return State(world_from_cam, fit_groups(sample, points, weights), state.focals, depths)
+
+
+def fit_groups(
+    sample: Sample, points_world: Float[Tensor, "views k 3"], weights: Float[Tensor, "views k"]
+) -> Float[Tensor, "groups 4 4"]:
+    """Similarities that take every group's predictions nearest to given world points of its views."""
+    present = (sample.members >= 0)[..., None]
+    views = sample.view_of[sample.members]
+    weight = (sample.weights[sample.members] * weights[views]).sqrt().where(present, 0)
+    return _fit_robustly(
+        sample.points[sample.members].flatten(1, 2), points_world[views].flatten(1, 2), weight.flatten(1, 2)
+    )
+
+
+def _chain(
+    problem: Problem, sample: Sample, tree: Tree
+) -> tuple[Float[Tensor, "groups 4 4"], Float[Tensor, "views k 3"], Float[Tensor, "views k"]]:
+    """Similarities of the groups on the tree (NaN elsewhere), and the views' points in their common frame."""
+    device = sample.points.device
+    views, groups = problem.view_of.tolist(), problem.group_of.tolist()
+    obs_of = {(g, v): o for o, (g, v) in reversed(list(enumerate(zip(groups, views, strict=True))))}
+    world_from_group = torch.full((problem.num_groups, 4, 4), torch.nan, dtype=torch.float64, device=device)
+    points = torch.zeros(problem.num_views, *sample.points.shape[1:], dtype=torch.float64, device=device)
+    weights = torch.zeros(problem.num_views, sample.points.shape[1], dtype=torch.float64, device=device)
+    if tree.edges:
+        origin = tree.edges[0].group
+    else:
+        scores = group_scores(problem)
+        origin = max((g for g, v in obs_of if v == tree.root), key=lambda g: float(scores[g]))
+    world_from_group[origin] = torch.eye(4)
+    root = obs_of[origin, tree.root]
+    points[tree.root], weights[tree.root] = sample.points[root], sample.weights[root]
+    for edge in tree.edges:
+        known, new = obs_of[edge.group, edge.known], obs_of[edge.group, edge.new]
+        if bool(world_from_group[edge.group].isnan().any()):
+            weight = (sample.weights[known] * weights[edge.known]).sqrt()
+            world_from_group[edge.group] = _fit_robustly(sample.points[known], points[edge.known], weight)
+        points[edge.new] = transform_points(world_from_group[edge.group], sample.points[new])
+        weights[edge.new] = sample.weights[new]
+    return world_from_group, points, weights
+
+
+def _fit_robustly(
+    points_a: Float[Tensor, "*batch n 3"], points_b: Float[Tensor, "*batch n 3"], weights: Float[Tensor, "*batch n"]
+) -> Float[Tensor, "*batch 4 4"]:
+    """The similarity of about the least sum of distances: `fit_similarity`, reweighted."""
+    b_from_a = fit_similarity(points_a, points_b, weights)
+    for _ in range(_FIT_ROUNDS):
+        distances = (transform_points(b_from_a, points_a) - points_b).norm(dim=-1)
+        floor = 1e-2 * distances.where(weights > 0, torch.nan).nanmedian(-1, keepdim=True).values.nan_to_num(0.0)
+        b_from_a = fit_similarity(points_a, points_b, weights / distances.clamp_min(floor.clamp_min(1e-150)))
+    return b_from_a
+
+
+def _best_own_group(problem: Problem) -> dict[int, int]:
+    """For every view in whose camera frame some group is: the most reliable of these groups."""
+    scores = group_scores(problem).tolist()
+    best: dict[int, int] = {}
+    for group, view, first in zip(
+        problem.group_of.tolist(), problem.view_of.tolist(), problem.first.tolist(), strict=True
+    ):
+        if first and (view not in best or scores[group] > scores[best[view]]):
+            best[view] = group
+    return best
