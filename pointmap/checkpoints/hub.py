@@ -4,9 +4,9 @@ Imports `huggingface_hub` inside and torch never, so that the table of networks 
 """
 
 import hashlib
+import os
 import re
 from pathlib import Path
-from typing import Any
 
 from pointmap.checkpoints.registry import CONFIG, WEIGHTS
 from pointmap.errors import Cancelled, InputError
@@ -55,28 +55,73 @@ def fetch(
 def _download(hub_id: str, revision: str | None, sha256: str | None, progress: ProgressCallback | None) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    config = Path(hf_hub_download(hub_id, CONFIG, revision=revision))
-    commit = config.parent.name  # both files of one commit, whatever is pushed meanwhile
-    stated = get_hf_file_metadata(hf_hub_url(hub_id, WEIGHTS, revision=commit)).etag or ""
-    if not _SHA256.fullmatch(stated):
+    weights = get_hf_file_metadata(hf_hub_url(hub_id, WEIGHTS, revision=revision))
+    stated = weights.etag or ""
+    if not _SHA256.fullmatch(stated) or weights.size is None:
         raise InputError(f"The hub states no SHA-256 for {WEIGHTS!r} of {hub_id!r} (but {stated!r}): not loaded.")
     if sha256 is not None and sha256 != stated:
         raise InputError(f"The hub states SHA-256 {stated} for {WEIGHTS!r} of {hub_id!r}; expected {sha256}.")
-    weights = Path(hf_hub_download(hub_id, WEIGHTS, revision=commit, **_reporting(progress)))
-    try:
-        found = _sha256(weights, progress)
-    except BaseException:
-        weights.unlink()  # unchecked, it must not be found in the cache; the content stays and is checked next time
-        raise
-    if found != stated:
-        content = weights.resolve()
-        weights.unlink()
-        content.unlink(missing_ok=True)
-        raise InputError(
-            f"The download of {WEIGHTS!r} of {hub_id!r} is damaged: its SHA-256 is {found}, the hub states {stated}. "
-            "It was removed; try again."
-        )
-    return weights.parent
+    config = Path(hf_hub_download(hub_id, CONFIG, revision=revision))
+    commit = config.parent.name
+    if commit != weights.commit_hash:
+        raise InputError(f"{hub_id!r} was changed on the hub while it was asked for. Try again.")
+    content = config.parents[2] / "blobs" / stated
+    if not content.exists():
+        _download_checked(hf_hub_url(hub_id, WEIGHTS, revision=commit), content, weights.size, progress)
+    return Path(hf_hub_download(hub_id, WEIGHTS, revision=commit)).parent  # finds the content and names it
+
+
+def _download_checked(url: str, content: Path, size: int, progress: ProgressCallback | None) -> None:
+    """Bring a file, whose name is its SHA-256, to where the hub's client keeps it.
+
+    The client itself starts anew after every interruption (huggingface_hub 2), which hurts with gigabytes.
+    """
+    from huggingface_hub.utils import WeakFileLock
+
+    content.parent.mkdir(parents=True, exist_ok=True)
+    partial = content.with_name(f"{content.name}.partial")
+    with WeakFileLock(content.with_name(f"{content.name}.lock")):
+        if content.exists():  # another process brought it meanwhile
+            return
+        while (before := _size(partial)) < size:
+            try:
+                _continue(url, partial, before, size, progress)
+            except Exception as error:
+                # A connection that brought something may do so again.
+                if isinstance(error, (Cancelled, OSError)) or _size(partial) <= before:
+                    raise
+        found = _sha256(partial, progress)
+        if found != content.name:
+            partial.unlink()
+            raise InputError(
+                f"The download of {url} is damaged: its SHA-256 is {found}, the hub states {content.name}. "
+                "It was removed; try again."
+            )
+        os.replace(partial, content)
+
+
+def _continue(url: str, partial: Path, start: int, size: int, progress: ProgressCallback | None) -> None:
+    """Append what is missing of a download, as far as the connection carries."""
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+    headers = build_hf_headers() | {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
+    with get_session().stream("GET", url, headers=headers, timeout=30.0) as response:
+        hf_raise_for_status(response)
+        ranged = response.status_code == 206  # a server that ignores the range sends everything
+        done = start if ranged else 0
+        with partial.open("ab" if ranged else "wb") as file:
+            for block in response.iter_bytes():
+                file.write(block)
+                done += len(block)
+                if progress is not None:
+                    progress("download", done, size)
+    if done <= start:
+        raise ConnectionError(f"the hub sent nothing beyond byte {start} of {size}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _sha256(path: Path, progress: ProgressCallback | None) -> str:
@@ -88,31 +133,6 @@ def _sha256(path: Path, progress: ProgressCallback | None) -> str:
             if progress is not None:
                 progress("check the download", done, total)
     return digest.hexdigest()
-
-
-def _reporting(progress: ProgressCallback | None) -> dict[str, Any]:
-    """Arguments that make the hub's client report to the callback; its own bar where there is none or it cannot."""
-    import inspect
-
-    from huggingface_hub import hf_hub_download
-
-    if progress is None or "tqdm_class" not in inspect.signature(hf_hub_download).parameters:
-        return {}
-    import io
-
-    from tqdm import tqdm
-
-    class Reporter(tqdm):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            options.pop("name", None)
-            super().__init__(*arguments, **{**options, "file": io.StringIO(), "disable": False})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            progress("download", int(self.n), int(self.total or self.n))
-            return shown
-
-    return {"tqdm_class": Reporter}
 
 
 def _explain(error: Exception, hub_id: str, revision: str | None) -> str:
