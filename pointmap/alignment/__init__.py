@@ -1,4 +1,4 @@
-"""Global alignment: many predictions in, one world out. `align` is the entry; `AlignmentObjective` what it minimises."""
+"""Global alignment: many predictions in, one world out. `align` does it; `AlignmentObjective` is what it minimises."""
 
 from pointmap.alignment.align import align
 from pointmap.alignment.objective import AlignmentObjective

@@ -13,15 +13,16 @@ from pointmap.alignment.objective import image_centres
 from pointmap.alignment.problem import Problem, make_problem
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampling import draw_sample
-from pointmap.alignment.solver import BASE_SCALE, Fixed, State, mean_scale, solve
+from pointmap.alignment.solver import solve
 from pointmap.alignment.spanning_tree import Tree, spanning_trees
 from pointmap.alignment.start import move_to_known_poses, place_along_tree
+from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.geometry.focal import default_focal
 from pointmap.geometry.similarity import invert_similarity
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group
-from pointmap.shapes import Bool, Float
+from pointmap.shapes import Float
 
 Refine = Literal["align", "none"]
 

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from pointmap.alignment.problem import Problem
-from pointmap.alignment.solver import along_ray
+from pointmap.alignment.state import along_ray, distance_floor, move
 from pointmap.geometry.cameras import camera_rays
 from pointmap.geometry.similarity import invert_similarity
-from pointmap.geometry.transforms import transform_points
 from pointmap.shapes import Float
 
 _ROUNDS = 8
@@ -29,21 +28,19 @@ def dense_depth(
     height, width = problem.shapes[view]
     shown = (problem.view_of == view).nonzero()[:, 0].tolist()
     cam_from_world = invert_similarity(world_from_cam)
-    directions = camera_rays(height, width, intrinsics).reshape(-1, 3).float()
+    directions = camera_rays(height, width, intrinsics).reshape(-1, 3).mT.float().contiguous()
     along, across, weights = [], [], []
     for o in shown:
         cam_from_group = (cam_from_world @ world_from_group[problem.group_of[o]]).float()
-        near, off, length = along_ray(directions, transform_points(cam_from_group, problem.points[o].reshape(-1, 3)))
+        points = problem.points[o].reshape(-1, 3).mT.contiguous()
+        near, off, length = along_ray(directions, move(cam_from_group[None], points[None])[0])
         along.append(near)
         across.append(off)
         weights.append(problem.weights[o].reshape(-1) * problem.side_scale[o].float())
     nearest, off_ray, weight = torch.stack(along), torch.stack(across), torch.stack(weights)
-    total = weight.sum(0)
-    depth = (weight * nearest).sum(0) / total.clamp_min(1e-30)
-    length = directions.square().sum(-1)
+    depth = (weight * nearest).sum(0) / weight.sum(0).clamp_min(1e-30)
     distances = (length * (depth - nearest).square() + off_ray).sqrt()
-    used = distances[weight > 0]
-    floor = max(1e-3 * float(used.median()) if used.numel() else 0.0, 1e-12)
+    floor = distance_floor(distances, weight)
     for _ in range(_ROUNDS):
         share = weight / distances.clamp_min(floor)
         depth = (share * nearest).sum(0) / share.sum(0).clamp_min(1e-30)

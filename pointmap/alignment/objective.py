@@ -1,13 +1,14 @@
 """The objective of global alignment, differentiable in every unknown.
 
 DUSt3R (Wang et al., CVPR 2024, section 3.4). The world point of a pixel p of view v is
-chi_v(p) = world_from_cam_v(depth_v(p) * ray_v(p)); a group g predicts X_gv(p), and a similarity S_g takes it to the world:
+chi_v(p) = world_from_cam_v(depth_v(p) * ray_v(p)). A group g predicts X_gv(p), and a similarity S_g takes that to the
+world:
 
     loss = mean over pixels of first views of w |chi - S_g X|  +  the same over the pixels of all other views
 
-with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the loss
-would shrink to nothing. The fast solver minimises the same sum; this module is for gradients: one's own loss terms,
-refinement by Adam, and the check of the solver.
+with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the
+loss would shrink to nothing. The fast solver minimises the same sum; this module is for gradients: one's own loss
+terms, refinement by Adam, and the check of the solver.
 """
 
 from dataclasses import dataclass
@@ -214,7 +215,8 @@ def _rotation(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 
 
 
 def _quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    # The unit quaternion q of R is the leading eigenvector of this symmetric matrix (Bar-Itzhack 2000): no case distinctions.
+    # The unit quaternion of R is the leading eigenvector of this symmetric matrix (Bar-Itzhack 2000): no distinction
+    # of cases.
     m = rotation.double()
     xx, xy, xz = m[..., 0, 0], m[..., 0, 1], m[..., 0, 2]
     yx, yy, yz = m[..., 1, 0], m[..., 1, 1], m[..., 1, 2]

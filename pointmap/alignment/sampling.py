@@ -15,20 +15,23 @@ from pointmap.shapes import Float, Int
 
 @dataclass(frozen=True)
 class Sample:
-    """The observations of a problem at k pixels per view. All float64."""
+    """The observations of a problem at k pixels per view. All float64.
+
+    Points are stored as (3, k), not (k, 3): sums over three numbers side by side are slow.
+    """
 
     group_of: Int[Tensor, "obs"]
     view_of: Int[Tensor, "obs"]
     members: Int[Tensor, "groups slots"]
     """Observations of each group, -1 where a group has fewer than the largest."""
 
-    points: Float[Tensor, "obs k 3"]
+    points: Float[Tensor, "obs 3 k"]
     """In the frame of the group."""
 
     weights: Float[Tensor, "obs k"]
     """Such that the weighted sum of distances estimates the objective over all pixels."""
 
-    offsets: Float[Tensor, "views k 2"]
+    offsets: Float[Tensor, "views 2 k"]
     """(x, y) of the pixels from the principal point, in pixels; y stretched where pixels are not square, so that
     `offsets / focal` are the slopes of the rays."""
 
@@ -70,19 +73,19 @@ def draw_sample(
     sizes = [h * w for h, w in problem.shapes]
     k = min(per_view, max(sizes))
     obs, views = len(problem.points), problem.num_views
-    points = torch.zeros(obs, k, 3, dtype=torch.float64, device=device)
+    points = torch.zeros(obs, 3, k, dtype=torch.float64, device=device)
     weights = torch.zeros(obs, k, dtype=torch.float64, device=device)
-    offsets = torch.zeros(views, k, 2, dtype=torch.float64, device=device)
+    offsets = torch.zeros(views, 2, k, dtype=torch.float64, device=device)
     chosen = [_spread_pixels(h, w, k, generator).to(device) for h, w in problem.shapes]
     for v, (h, w) in enumerate(problem.shapes):
         if h * w:
             n = len(chosen[v])
             xy = torch.stack([chosen[v] % w, chosen[v] // w], dim=-1).double() - centres[v]
-            offsets[v, :n, 0] = xy[:, 0]
-            offsets[v, :n, 1] = xy[:, 1] * aspects[v]
+            offsets[v, 0, :n] = xy[:, 0]
+            offsets[v, 1, :n] = xy[:, 1] * aspects[v]
     for o, v in enumerate(problem.view_of.tolist()):
         n = len(chosen[v])
-        points[o, :n] = problem.points[o].reshape(-1, 3)[chosen[v]].double()
+        points[o, :, :n] = problem.points[o].reshape(-1, 3)[chosen[v]].mT.double()
         weights[o, :n] = problem.weights[o].reshape(-1)[chosen[v]].double() * (sizes[v] / n)
     return Sample(
         group_of=problem.group_of,

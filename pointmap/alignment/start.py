@@ -1,12 +1,13 @@
-"""A start without iterations over the whole: similarities along the spanning tree, then all other groups and cameras."""
+"""A start in closed form: similarities along the spanning tree, then all other groups, then the cameras."""
 
 import torch
 from torch import Tensor
 
 from pointmap.alignment.problem import Problem, group_scores
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.solver import Fixed, State, fit_depths_and_focals, rays
+from pointmap.alignment.solver import fit_depths_and_focals
 from pointmap.alignment.spanning_tree import Tree
+from pointmap.alignment.state import Fixed, State, directions, move
 from pointmap.geometry.cameras import pinhole
 from pointmap.geometry.pnp import estimate_pose, estimate_pose_and_focal
 from pointmap.geometry.similarity import align_cameras, fit_similarity, split_similarity
@@ -44,18 +45,18 @@ def place_along_tree(
         height, width = problem.shapes[view]
         if bool(fixed.focals[view]):
             matrix = pinhole(focals[view], torch.zeros(2).to(focals))
-            estimate = estimate_pose(points[view][seen], sample.offsets[view][seen], matrix)
+            estimate = estimate_pose(points[view][seen], sample.offsets[view].mT[seen], matrix)
         else:
             centre = torch.zeros(2).to(focals)
             estimate = estimate_pose_and_focal(
-                points[view][seen], sample.offsets[view][seen], (width, height), centre=centre
+                points[view][seen], sample.offsets[view].mT[seen], (width, height), centre=centre
             )
         if estimate is None:
             lost.append(view)
             continue
         world_from_cam[view] = estimate.world_from_cam
         focals[view] = estimate.intrinsics[0, 0]
-    state = State(world_from_cam, world_from_group, focals, torch.zeros_like(sample.offsets[..., 0]))
+    state = State(world_from_cam, world_from_group, focals, torch.zeros_like(sample.offsets[:, 0]))
     return fit_depths_and_focals(sample, state, fixed, rounds=12), lost
 
 
@@ -69,7 +70,7 @@ def move_to_known_poses(sample: Sample, state: State, fixed: Fixed, known: Float
     )
     world_from_cam = torch.where(fixed.poses[:, None, None], known, moved)
     depths = state.depths * scale
-    points = transform_points(world_from_cam, depths[..., None] * rays(sample, state.focals))
+    points = move(world_from_cam, depths[:, None] * directions(sample, state.focals)).mT
     weights = sample.sum_by_view(sample.weights)
     return State(world_from_cam, fit_groups(sample, points, weights), state.focals, depths)
 
@@ -82,7 +83,7 @@ def fit_groups(
     views = sample.view_of[sample.members]
     weight = (sample.weights[sample.members] * weights[views]).sqrt().where(present, 0)
     return _fit_robustly(
-        sample.points[sample.members].flatten(1, 2), points_world[views].flatten(1, 2), weight.flatten(1, 2)
+        sample.points.mT[sample.members].flatten(1, 2), points_world[views].flatten(1, 2), weight.flatten(1, 2)
     )
 
 
@@ -94,8 +95,9 @@ def _chain(
     views, groups = problem.view_of.tolist(), problem.group_of.tolist()
     obs_of = {(g, v): o for o, (g, v) in reversed(list(enumerate(zip(groups, views, strict=True))))}
     world_from_group = torch.full((problem.num_groups, 4, 4), torch.nan, dtype=torch.float64, device=device)
-    points = torch.zeros(problem.num_views, *sample.points.shape[1:], dtype=torch.float64, device=device)
-    weights = torch.zeros(problem.num_views, sample.points.shape[1], dtype=torch.float64, device=device)
+    predicted = sample.points.mT
+    points = torch.zeros(problem.num_views, *predicted.shape[1:], dtype=torch.float64, device=device)
+    weights = torch.zeros(problem.num_views, predicted.shape[1], dtype=torch.float64, device=device)
     if tree.edges:
         origin = tree.edges[0].group
     else:
@@ -103,13 +105,13 @@ def _chain(
         origin = max((g for g, v in obs_of if v == tree.root), key=lambda g: float(scores[g]))
     world_from_group[origin] = torch.eye(4)
     root = obs_of[origin, tree.root]
-    points[tree.root], weights[tree.root] = sample.points[root], sample.weights[root]
+    points[tree.root], weights[tree.root] = predicted[root], sample.weights[root]
     for edge in tree.edges:
         known, new = obs_of[edge.group, edge.known], obs_of[edge.group, edge.new]
         if bool(world_from_group[edge.group].isnan().any()):
             weight = (sample.weights[known] * weights[edge.known]).sqrt()
-            world_from_group[edge.group] = _fit_robustly(sample.points[known], points[edge.known], weight)
-        points[edge.new] = transform_points(world_from_group[edge.group], sample.points[new])
+            world_from_group[edge.group] = _fit_robustly(predicted[known], points[edge.known], weight)
+        points[edge.new] = transform_points(world_from_group[edge.group], predicted[new])
         weights[edge.new] = sample.weights[new]
     return world_from_group, points, weights
 
