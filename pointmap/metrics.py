@@ -34,7 +34,7 @@ class PoseErrors:
         return _share_below(self.direction_deg, threshold_deg)
 
     def auc(self, largest_deg: int = 30) -> float:
-        """Mean over the thresholds 1, 2, ... `largest_deg` of the share of pairs with both errors below; NaN without."""
+        """Mean over thresholds 1, 2, ... `largest_deg` of the share of pairs with both errors below; NaN if none."""
         worse = torch.maximum(self.rotation_deg, self.direction_deg)
         return sum(_share_below(worse, threshold) for threshold in range(1, largest_deg + 1)) / largest_deg
 
