@@ -81,11 +81,12 @@ def list_photos(photos: PhotoSource | Sequence[PhotoSource]) -> list[ListedPhoto
     return [listed for photo in photos for listed in _expand(photo)]
 
 
-def natural_key(text: str) -> list[tuple[int, int | str, str]]:
+def natural_key(text: str) -> tuple[list[tuple[int, int | str]], str]:
     """Sort key under which numbers count as numbers and case does not matter."""
     parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    numbers_first = [(0, int(part)) if part[0] in "0123456789" else (1, part.casefold()) for part in parts]
     # The text itself breaks ties such as 1 and 01, so that the order never depends on the file system.
-    return [(0, int(part), part) if part[0] in "0123456789" else (1, part.casefold(), part) for part in parts]
+    return numbers_first, text
 
 
 def _is_one_source(photos: Any) -> bool:

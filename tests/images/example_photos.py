@@ -1,5 +1,7 @@
 """Photos for the tests of this folder."""
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +46,14 @@ def saved(folder: Path, name: str, image: Image.Image | None = None, **settings:
     path = folder / name
     (image or four_corners()).save(path, **settings)
     return path
+
+
+def png(width: int, height: int, *, bit_depth: int, colour_type: int, rows: np.ndarray) -> bytes:
+    """A PNG of rows of bytes (PNG specification, 3rd edition, section 11)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")

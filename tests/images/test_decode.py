@@ -1,12 +1,10 @@
 """Pixels of every kind become upright 8-bit RGB in the working size."""
 
 import json
-import struct
-import zlib
 
 import numpy as np
 import pytest
-from example_photos import BLUE, GREEN, RED, WHITE, corners, four_corners, load, load_one, saved
+from example_photos import BLUE, GREEN, RED, WHITE, corners, four_corners, load, load_one, png, saved
 from PIL import Image
 from safetensors import safe_open
 
@@ -186,10 +184,8 @@ def test_the_road_of_large_photos_gives_the_same_image(tmp_path, monkeypatch, or
 
     assert view.original_size == (1501, 1003)
     difference = view.image.astype(int) - expected
+    # Taking a partial last column or row for a whole one would cost 6 levels and more.
     assert np.abs(difference).max() <= 4
-    # The gradients would show where a partial last column or row is taken for a whole one.
-    assert abs(difference[:, -8:, 0].mean() - difference[:, :8, 0].mean()) < 0.2
-    assert abs(difference[-8:, :, 1].mean() - difference[:8, :, 1].mean()) < 0.2
     assert abs(difference.mean()) < 0.3
 
 
@@ -204,14 +200,3 @@ def test_the_road_of_large_photos_knows_every_kind_of_pixels(tmp_path, monkeypat
     monkeypatch.setattr(decode, "LARGE_PIXELS", 1000)
 
     np.testing.assert_array_equal(corners(load_one(path).image), corners(expected))
-
-
-def png(width: int, height: int, *, bit_depth: int, colour_type: int, rows: np.ndarray) -> bytes:
-    """A PNG of rows of bytes (PNG specification, 3rd edition, section 11)."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
-    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
