@@ -14,6 +14,7 @@ from pointmap.errors import InputError
 
 _ALIAS = re.compile(r"(.*\.scratch)\.layer_rn\.(\d)\.weight")
 _UNUSED = re.compile(r"mask_token|.*\.refinenet4\.resConfUnit1\..*|prediction_head\..*")
+_SMALL = 1 << 16
 HEADS = "downstream_head"
 
 
@@ -81,7 +82,8 @@ def fit_weights(network: nn.Module, state: Mapping[str, Tensor], *, source: str,
             "the file is damaged, or its training diverged."
         )
     on_meta = any(tensor.is_meta for tensor in expected.values())
-    fitting = {name: state[name].to(expected[name].dtype) for name in common}
+    # Small weights keep their precision: as copies, they do not keep a whole mapped file in memory with them.
+    fitting = {name: state[name].to(expected[name].dtype, copy=state[name].numel() < _SMALL) for name in common}
     if on_meta:  # what nothing reads may be absent, but must be somewhere
         fitting |= {name: torch.zeros_like(expected[name], device="cpu") for name in expected if name not in fitting}
     network.load_state_dict(fitting, strict=False, assign=on_meta)

@@ -66,6 +66,7 @@ def load_model(
     with torch.device("meta"):  # no time and memory for random weights that are replaced at once
         network = Network(config)
     fit_weights(network, checkpoint.state, source=source)
+    del checkpoint  # the weights as stored can go when they are converted
     network.to(resolved).set_precision(dtype)
     return network.eval()
 

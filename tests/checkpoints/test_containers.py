@@ -74,13 +74,12 @@ def test_a_constructor_call_is_parsed_and_never_evaluated(tmp_path, call):
 
 
 def test_the_arguments_of_a_constructor_call_are_read():
-    read = parse_constructor(
-        "Net(pos_embed='RoPE100', depth_mode=('exp', -inf, inf), sizes=[1, 2.5], on=True, no=None)"
-    )
+    read = parse_constructor("Net(pos='RoPE100', depth_mode=('exp', -inf, inf), sizes=[1, 2.5], on=True, no=None)")
 
     assert read == {
-        "pos_embed": "RoPE100",
+        "pos": "RoPE100",
         "depth_mode": ("exp", -math.inf, math.inf),
+        "sizes": (1, 2.5),
         "on": True,
         "no": None,
     }
