@@ -1,5 +1,7 @@
 """A scene known in closed form: cameras in a textured room with a ball in it, of mixed sizes and orientations."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pointmap.scene import Scene
@@ -80,3 +82,17 @@ def _look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
     pose[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
     pose[:3, 3] = position
     return pose
+
+
+def without_registration(scene: Scene, *photos: int) -> Scene:
+    """The scene, had these photos not been tied to the rest."""
+    registered, world_from_cam = scene.registered.copy(), scene.world_from_cam.copy()
+    registered[list(photos)], world_from_cam[list(photos)] = False, np.nan
+    return replace(scene, registered=registered, world_from_cam=world_from_cam)
+
+
+def distance_to_surface(points: np.ndarray) -> np.ndarray:
+    """How far points (n, 3) are from the walls, or from the ball if that is nearer."""
+    walls = np.minimum(np.abs(points - ROOM_MIN), np.abs(points - ROOM_MAX)).min(axis=-1)
+    ball = np.abs(np.linalg.norm(points - BALL_CENTRE, axis=-1) - BALL_RADIUS)
+    return np.minimum(walls, ball)

@@ -20,7 +20,7 @@ def export(
         output: The file to write; default a file named after the format, beside the scene.
         format: glb (cloud and cameras), ply (cloud), obj (textured mesh), json (cameras) or npz (everything); default
             by the ending of the output.
-        mesh: For glb, the textured mesh in place of the cloud.
+        mesh: For glb, the textured mesh instead of cloud and cameras.
         min_confidence: Points below it are left out; default by their distribution.
     """
     from pointmap.errors import InputError
@@ -32,6 +32,6 @@ def export(
         raise InputError("Name what to write: --format obj, or -o with a file such as mesh.obj.")
     if output is None:
         output = file.with_name("mesh.glb" if mesh else DEFAULT_NAMES[format])
-    what = {"mesh": True, "cloud": False} if mesh else {}
+    what = {"mesh": True, "cloud": False, "cameras": False} if mesh else {}
     path = Scene.load(file).export(output, format=format, min_confidence=min_confidence, **what)
     print(f"Wrote {path}")

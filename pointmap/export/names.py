@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import PurePosixPath
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
@@ -22,13 +23,11 @@ def output_stems(names: Sequence[str]) -> list[str]:
         path = PurePosixPath("_".join(parts) or "photo")
         suffix = path.suffix.removeprefix(".")
         stem = _safe(path.stem)
-        candidates = [stem, f"{stem}_{_safe(suffix)}"] if suffix else [stem]
-        number = 2
-        while candidates[0].casefold() in taken:
-            candidates = candidates[1:] or [f"{stem}_{number}"]
-            number += 1
-        taken.add(candidates[0].casefold())
-        stems.append(candidates[0])
+        with_suffix = [f"{stem}_{_safe(suffix)}"] if suffix else []
+        candidates = chain([stem], with_suffix, (f"{stem}_{number}" for number in count(2)))
+        chosen = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+        taken.add(chosen.casefold())
+        stems.append(chosen)
     return stems
 
 

@@ -102,8 +102,9 @@ def _fit(points: np.ndarray, must_see: np.ndarray, tangents: np.ndarray) -> np.n
     for axis, tangent in enumerate(tangents):
         sides = []
         for sign in (1, -1):
-            needed = [sign * part[:, axis] - tangent * part[:, 2] for part in (points, must_see)]
-            sides.append(max([np.quantile(needed[0], 0.985)] * (len(points) > 0) + [*needed[1]], default=1.0))
+            most, must = (sign * part[:, axis] - tangent * part[:, 2] for part in (points, must_see))
+            needed = [*must, np.quantile(most, 0.985)] if len(most) else must
+            sides.append(max(needed, default=1.0))
         eye[axis] = (sides[0] - sides[1]) / 2
         distance = max(distance, (sides[0] + sides[1]) / 2 / tangent)
     eye[2] = -distance

@@ -1,0 +1,67 @@
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from scenes import make_scene, without_registration
+
+from pointmap.export.depth import write_depths
+
+
+@pytest.mark.parametrize("metric", [True, False])
+def test_the_png_times_its_scale_is_the_depth(tmp_path, metric):
+    scene = replace(make_scene(num_photos=3), metric=metric)
+    write_depths(scene, tmp_path)
+
+    for entry, depth, mask in zip(
+        json.loads((tmp_path / "index.json").read_text())["images"], scene.depths, scene.masks(), strict=True
+    ):
+        levels = cv2.imread(str(tmp_path / entry["png"]), cv2.IMREAD_UNCHANGED)
+        assert levels.dtype == np.uint16
+        assert (levels[~mask] == 0).all()
+        np.testing.assert_allclose(entry["depth_scale"] * levels[mask], depth[mask], atol=0.51 * entry["depth_scale"])
+        assert entry["depth_scale"] == 0.001 or not metric
+
+
+def test_metric_depths_beyond_65_metres_get_a_coarser_scale(tmp_path):
+    scene = make_scene(num_photos=1)
+    scene = replace(scene, depths=[100 * scene.depths[0]], metric=True)
+    write_depths(scene, tmp_path)
+
+    (entry,) = json.loads((tmp_path / "index.json").read_text())["images"]
+    assert entry["depth_scale"] > 0.001
+
+
+def test_the_npz_lifts_to_the_pointmap(tmp_path):
+    scene = make_scene(num_photos=1)  # its camera has the axes of the world
+    write_depths(scene, tmp_path)
+
+    with np.load(tmp_path / "photo 0.npz") as maps:
+        K, depth = maps["intrinsics"], maps["depth"]
+        row, column = 9, 26
+        point = np.linalg.inv(K) @ [column, row, 1] * depth[row, column] + scene.world_from_cam[0, :3, 3]
+        np.testing.assert_allclose(point, scene.pointmaps[0][row, column], atol=1e-5)
+        np.testing.assert_array_equal(maps["confidence"], scene.confidences[0])
+        np.testing.assert_array_equal(maps["mask"], scene.masks()[0])
+
+
+def test_maps_of_an_earlier_run_go_and_other_files_stay(tmp_path):
+    write_depths(make_scene(num_photos=4), tmp_path)
+    (tmp_path / "index.json").unlink()  # as if that run had been interrupted
+    (tmp_path / "mine.png").write_bytes(b"a picture")
+    np.savez(tmp_path / "mine.npz", numbers=np.arange(3))
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+
+    write_depths(without_registration(make_scene(num_photos=3), 1), tmp_path)
+
+    expected = {"photo 0.npz", "photo 0.png", "photo 2.npz", "photo 2.png", "index.json"}
+    assert {path.name for path in tmp_path.iterdir()} == expected | {"mine.png", "mine.npz", "broken.npz"}
+
+
+def test_photos_that_differ_only_in_folder_or_ending_get_files_of_their_own(tmp_path):
+    scene = replace(make_scene(num_photos=4), names=("a.jpg", "A.png", "sub/a.jpg", "../ä ö?.jpg"))
+
+    names = {path.name for path in write_depths(scene, tmp_path) if path.suffix == ".png"}
+
+    assert names == {"a.png", "A_png.png", "sub_a.png", "ä ö_.png"}
