@@ -72,7 +72,7 @@ def load_views(
     def load(listed: ListedPhoto) -> View | SkippedPhoto:
         return _load_one(listed, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
 
-    results = []
+    results: list[View | SkippedPhoto] = []
     pool = ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1))
     try:
         for result in pool.map(load, _named(listing)):
@@ -82,11 +82,12 @@ def load_views(
     finally:
         pool.shutdown(cancel_futures=True)
 
+    views = [result for result in results if isinstance(result, View)]
     skipped = [result for result in results if isinstance(result, SkippedPhoto)]
-    indices = [index for index, result in enumerate(results) if isinstance(result, View)]
-    if not indices:
+    if not views:
         raise InputError(_nothing_readable(skipped))
-    return LoadedPhotos([results[index] for index in indices], skipped, indices)
+    indices = [index for index, result in enumerate(results) if isinstance(result, View)]
+    return LoadedPhotos(views, skipped, indices)
 
 
 def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_ok: bool) -> View | SkippedPhoto:

@@ -70,15 +70,15 @@ def working_size(
 
     square_crop = image_size == SQUARE_CROP_SIZE
     target = round(image_size * long / short) if square_crop else image_size
-    width, height = resized = tuple(round(side * target / long) for side in original)
+    width, height = (round(side * target / long) for side in original)
 
     if square_crop:
         crop_width = crop_height = min(width, height) // 2 * 2
     else:
-        crop_width, crop_height = (side // 2 * 2 // patch_size * patch_size for side in resized)
+        crop_width, crop_height = (side // 2 * 2 // patch_size * patch_size for side in (width, height))
         if width == height and not square_ok:
             crop_height = 3 * crop_width // 4 // patch_size * patch_size
     if min(crop_width, crop_height) < patch_size:
         raise too_narrow
     left, top = width // 2 - crop_width // 2, height // 2 - crop_height // 2
-    return WorkingSize(original, resized, (left, top, left + crop_width, top + crop_height))
+    return WorkingSize(original, (width, height), (left, top, left + crop_width, top + crop_height))

@@ -67,7 +67,8 @@ def list_photos(photos: PhotoSource | Sequence[PhotoSource]) -> list[ListedPhoto
     """Flatten the input to photos. Folders, globs and zips are sorted naturally (img2 before img10).
 
     Of what a folder, a glob or a zip holds, files without an image's ending are left out, unless none has one.
-    Folders are not searched deeper; a zip is, since it usually holds one folder.
+    Folders are not searched deeper, but for one called "images" where there are no photos beside it, the layout of
+    many data sets; a zip is, since it usually holds one folder.
 
     Raises:
         InputError: A path does not exist, there is nothing in it, or an entry is of another kind.
@@ -107,8 +108,7 @@ def _expand(photo: Any) -> list[ListedPhoto]:
 
 def _expand_path(path: Path) -> list[ListedPhoto]:
     if path.is_dir():
-        files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
-        return _photos_among(files, f"The folder {str(path)!r} holds no photos.")
+        return _expand_folder(path)
     if path.is_file():
         if path.suffix.lower() == ".zip":
             return _expand_zip(path)
@@ -119,6 +119,16 @@ def _expand_path(path: Path) -> list[ListedPhoto]:
     raise InputError(
         f"There is no file or folder {str(path)!r}; check the spelling. Relative paths start at {Path.cwd()}."
     )
+
+
+def _expand_folder(path: Path) -> list[ListedPhoto]:
+    entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    files = [entry for entry in entries if entry.is_file()]
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    if "images" in folders and not any(file.suffix.lower() in IMAGE_ENDINGS for file in files):
+        return _expand_folder(path / "images")
+    deeper = f" Folders in it are not searched ({', '.join(folders[:5])}): name the one that you mean." * bool(folders)
+    return _photos_among(files, f"The folder {str(path)!r} holds no photos.{deeper}")
 
 
 def _photos_among(files: list[Path], if_none: str) -> list[ListedPhoto]:

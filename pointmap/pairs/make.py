@@ -7,6 +7,7 @@ from typing import Any
 
 from pointmap.errors import InputError
 from pointmap.pairs.graphs import (
+    WINDOW_REACH,
     Pair,
     complete_graph,
     connected_parts,
@@ -70,8 +71,8 @@ def _named_graph(num_views: int, strategy: str) -> list[Pair]:
     if kind in _WINDOWS:
         if number == 0:
             raise InputError(f"Pair strategy {strategy!r} gives photos no neighbours. Choose a window of 1 or more.")
-        reach = {} if number is None else {"reach": number}
-        return _WINDOWS[kind](num_views, **reach, cyclic=name["noncyclic"] is None)
+        reach = WINDOW_REACH if number is None else number
+        return _WINDOWS[kind](num_views, reach, cyclic=name["noncyclic"] is None)
     if name["noncyclic"]:
         raise unknown
     if kind == "one-to-all":

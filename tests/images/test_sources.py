@@ -56,6 +56,23 @@ def test_other_files_hidden_files_and_subfolders_of_a_folder_are_left_out_silent
     assert loaded.skipped == []
 
 
+def test_a_folder_with_its_photos_in_images_is_understood(tmp_path):
+    for folder in ["images", "depth"]:
+        (tmp_path / folder).mkdir()
+        saved(tmp_path / folder, f"{folder}.png")
+    (tmp_path / "cameras.json").write_text("{}")
+
+    assert names(load(tmp_path)) == ["images.png"]
+
+
+def test_a_folder_of_folders_is_an_error_that_names_them(tmp_path):
+    (tmp_path / "kitchen").mkdir()
+    saved(tmp_path / "kitchen", "a.png")
+
+    with pytest.raises(InputError, match=r"Folders in it are not searched \(kitchen\): name the one that you mean"):
+        load(tmp_path)
+
+
 def test_photos_without_an_ending_are_found_where_nothing_else_is(tmp_path):
     (tmp_path / "photo one").write_bytes(encoded())
 
