@@ -54,7 +54,10 @@ def fit_weights(network: nn.Module, state: Mapping[str, Tensor], *, source: str,
     """
     expected = network.state_dict()
     if only_trunk:
-        expected = {name: tensor for name, tensor in expected.items() if not name.startswith(HEADS)}
+        expected, state = (
+            {name: tensor for name, tensor in tensors.items() if not name.startswith(HEADS)}
+            for tensors in (expected, state)
+        )
     state = official_names(state, two_decoders=any(name.startswith("dec_blocks2") for name in expected))
 
     missing = [name for name in expected if name not in state and not _UNUSED.fullmatch(name)]

@@ -74,6 +74,8 @@ def load_model(
 def load_pretraining(network: Network, path: str | Path) -> None:
     """Start a network from a CroCo pretraining file: its encoder, and its one decoder as both decoders. Heads stay.
 
+    The encoder and decoders of a finished network (any layout that is a file) are taken as well.
+
     Raises:
         InputError: The file cannot be read, or is of a network with other widths or depths.
     """

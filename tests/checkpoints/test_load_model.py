@@ -201,6 +201,19 @@ def test_a_pretraining_file_is_no_network_to_reconstruct_with(tmp_path):
         pointmap.load_model(tmp_path / "croco.pth")
 
 
+def test_training_can_start_from_the_trunk_of_a_finished_network(tmp_path):
+    finished, network = make_network(), make_network()
+    for tensor in finished.state_dict().values():
+        tensor.mul_(2)
+    head = network.state_dict()["downstream_head1.proj.weight"].clone()
+
+    load_pretraining(network, write_pth(tmp_path / "finished.pth", finished.state_dict()))
+
+    loaded = network.state_dict()
+    assert torch.equal(loaded["dec_blocks2.1.mlp.fc1.weight"], finished.state_dict()["dec_blocks2.1.mlp.fc1.weight"])
+    assert torch.equal(loaded["downstream_head1.proj.weight"], head)
+
+
 def test_pretraining_of_other_widths_is_refused(tmp_path):
     torch.save({"model": croco_state(make_network()), "croco_kwargs": {}}, tmp_path / "croco.pth")
 
