@@ -70,7 +70,7 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
 def _views(
     scene: Scene, masks: list[np.ndarray], size: tuple[int, int], min_confidence: float | None
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
-    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=600_000)
+    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=500_000)
     points = np.asarray(cloud.vertices)
     # Twice as wide as a pixel: slanted surfaces would gape otherwise. Fewer points become larger.
     widths = 2 * cloud.metadata["spacing"] * np.sqrt(sum(int(mask.sum()) for mask in masks) / max(len(points), 1))

@@ -13,6 +13,8 @@ from pointmap.shapes import Float, UInt8
 _MAX_RADIUS = 6
 """Pixels; a point close to the eye is not drawn larger."""
 
+_NOTHING = torch.iinfo(torch.int64).max
+
 
 @dataclass(frozen=True)
 class Splats:
@@ -45,7 +47,10 @@ def render_splats(
         size: Width and height of the image in pixels.
     """
     width, height = size
-    nearest = torch.full((height * width,), torch.iinfo(torch.int64).max)
+    # A border takes what discs at the image's edge leave over.
+    border = 2 * _MAX_RADIUS + 1
+    canvas_height, canvas_width = height + 2 * border, width + 2 * border
+    nearest = torch.full((canvas_height * canvas_width,), _NOTHING)
     colors = torch.cat([layer.colors for layer in layers])
     first = 0
     for layer in layers:
@@ -59,19 +64,18 @@ def render_splats(
         seen = (depth > 1e-6) & (uv > -_MAX_RADIUS).all(-1) & (uv < torch.tensor(size) + _MAX_RADIUS).all(-1)
         # Largest first: those that reach a pixel of the disc are then the first so many.
         radius, order = radius[seen].sort(descending=True)
-        keys, (column, row) = keys[seen][order], uv[seen][order].round().long().unbind(-1)
+        keys, (u, v) = keys[seen][order], uv[seen][order].round().long().unbind(-1)
+        pixels = (v + border) * canvas_width + (u + border)
         for du, dv in _disc_offsets():
             count = int(torch.searchsorted(-radius, -((du * du + dv * dv) ** 0.5), right=True))
-            u, v = column[:count] + du, row[:count] + dv
-            inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-            nearest.scatter_reduce_(0, (v * width + u)[inside], keys[:count][inside], "amin")
-    hit = nearest < torch.iinfo(torch.int64).max
-    image = torch.tensor(background, dtype=torch.float32).repeat(height * width, 1)
-    image[hit] = colors[nearest[hit] & 0xFFFFFFFF].float()
-    depth = torch.full((height * width,), torch.inf)
+            nearest.scatter_reduce_(0, pixels[:count] + (dv * canvas_width + du), keys[:count], "amin")
+    nearest = nearest.reshape(canvas_height, canvas_width)[border:-border, border:-border]
+    hit = nearest < _NOTHING
+    image = torch.tensor(background, dtype=torch.float32).repeat(height, width, 1)
+    depth = torch.full((height, width), torch.inf)
     depth[hit] = (nearest[hit] >> 32).to(torch.int32).view(torch.float32)
-    shade = _edge_shading(depth.reshape(height, width)).reshape(-1, 1)
-    return (image * torch.where(hit[:, None], shade, 1.0)).round().to(torch.uint8).reshape(height, width, 3).numpy()
+    image[hit] = colors[nearest[hit] & 0xFFFFFFFF] * _edge_shading(depth)[hit][:, None]
+    return image.round().to(torch.uint8).numpy()
 
 
 def _disc_offsets() -> list[tuple[int, int]]:

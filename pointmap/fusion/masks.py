@@ -69,7 +69,8 @@ def scene_masks(scene: Scene, min_confidence: float | None = None) -> list[np.nd
 
 
 def _max_around(values: Float[Tensor, "h w"], reach: int) -> Float[Tensor, "h w"]:
-    return max_pool2d(values[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
+    rows = max_pool2d(values[None, None], (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    return max_pool2d(rows, (1, 2 * reach + 1), stride=1, padding=(0, reach))[0, 0]
 
 
 def _second_difference(inverse: Float[Tensor, "n m"]) -> Float[Tensor, "n-2 m"]:

@@ -1,5 +1,6 @@
 """Rigid and similarity transforms as 4x4 matrices named `b_from_a`."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,8 @@ def rigid(
     rotation: Float[Tensor, "*#batch 3 3"], translation: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 4 4"]:
     """Assemble a 4x4 transform from its rotation (or any linear part) and translation."""
-    batch = torch.broadcast_shapes(rotation.shape[:-2], translation.shape[:-1])
+    # Not torch's own function: its first call imports a compiler, which takes seconds.
+    batch = np.broadcast_shapes(rotation.shape[:-2], translation.shape[:-1])
     matrix = torch.zeros(*batch, 4, 4, dtype=rotation.dtype, device=rotation.device)
     matrix[..., :3, :3] = rotation
     matrix[..., :3, 3] = translation
