@@ -1,4 +1,6 @@
-"""Losses of pointmap regression: DUSt3R (Wang et al. 2024, arXiv 2312.14132) and MASt3R (Leroy et al. 2024, arXiv 2406.09756).
+"""Losses of pointmap regression.
+
+DUSt3R (Wang et al. 2024, arXiv 2312.14132) and MASt3R (Leroy et al. 2024, arXiv 2406.09756).
 
 Small functions that compose; every one is per pixel or per pair, and `masked_mean` ends the chain:
 
@@ -6,8 +8,8 @@ Small functions that compose; every one is per pixel or per pair, and `masked_me
     error_i = regression_error(points_i / scale, target_i / target_scale, valid_i)
     loss_i = masked_mean(confidence_weighted(error_i, confidence_i), valid_i)
 
-Points and targets are in the camera frame of `i`. A mask is True where a target exists. `pair_errors` chains the steps for
-every published variant. Nothing here reads a value back from the device.
+Points and targets are in the camera frame of `i`. A mask is True where a target exists. `pair_errors` chains the steps
+for every published variant. Nothing here reads a value back from the device.
 """
 
 from collections.abc import Callable
@@ -56,8 +58,8 @@ def normalisation_scale(
     Differentiable, except for the median. A pair without valid points has the scale 1e-8.
 
     Args:
-        mode: "avg_dis" (mean distance d), "avg_log1p" (mean of log(1 + d)), "sqrt_dis" (squared mean of the root of d) or
-            "median_dis".
+        mode: "avg_dis" (mean distance d), "avg_log1p" (mean of log(1 + d)), "sqrt_dis" (squared mean of the root of d)
+            or "median_dis".
     """
     valid = _joined(valid_i, valid_j)
     points = torch.where(valid[..., None], _joined(_full_precision(points_i), _full_precision(points_j)), 0.0)
@@ -89,7 +91,7 @@ def median_depth(
     valid_i: Bool[Tensor, "b h1 w1"],
     valid_j: Bool[Tensor, "b h2 w2"],
 ) -> Float[Tensor, "b 1 1 3"]:
-    """Offset (0, 0, median z) of each pair, without gradient; subtract it for an error that ignores a shift in depth."""
+    """Offset (0, 0, median z) of each pair, without gradient; subtract it to ignore a shift in depth."""
     points = _joined(_full_precision(points_i), _full_precision(points_j)).detach()
     depth = _row_median(points[..., 2], _joined(valid_i, valid_j))
     return torch.nn.functional.pad(depth[:, None], (2, 0))[:, None, None]
@@ -111,7 +113,7 @@ def median_spread(
 
 @dataclass(frozen=True)
 class RegressionSettings:
-    """How predictions and targets are brought to one scale before they are compared. The defaults are DUSt3R's training."""
+    """How predictions and targets are made comparable. The defaults are those of DUSt3R's training."""
 
     normalise: NormalisationMode | None = "avg_dis"
     """Divide by this scale; None compares as it is."""
@@ -142,7 +144,7 @@ def pair_errors(
     target_j: Float[Tensor, "b h2 w2 3"],
     valid_i: Bool[Tensor, "b h1 w1"],
     valid_j: Bool[Tensor, "b h2 w2"],
-    settings: RegressionSettings = RegressionSettings(),  # noqa: B008 - frozen
+    settings: RegressionSettings = RegressionSettings(),
     metric: Bool[Tensor, "b"] | None = None,
 ) -> tuple[Float[Tensor, "b h1 w1"], Float[Tensor, "b h2 w2"]]:
     """Errors of both views of a pair, 0 where a target is missing.

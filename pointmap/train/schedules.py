@@ -26,7 +26,7 @@ def wsd(progress: float, warmup: float, decay: float) -> float:
     """
     if warmup < 0 or decay < 0 or warmup + decay > 1:
         raise InputError(
-            f"Warm-up and decay are shares of the run and together at most 1, but are {warmup} and {decay}. Shorten one."
+            f"Warm-up and decay are shares of the run, together at most 1, but are {warmup} and {decay}. Shorten one."
         )
     progress = _checked(progress)
     rise = progress / warmup if warmup else 1.0
