@@ -1,6 +1,5 @@
 """From an opened photo to its working image: upright, RGB, 8 bit, and without a second copy of large photos."""
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,6 @@ MAX_PIXELS = 1_000_000_000
 """Larger ones are refused: a few kilobytes of PNG can claim any size."""
 
 _BAND_PIXELS = 4_000_000
-_ONE_LARGE_AT_A_TIME = threading.Lock()
 
 
 def decode(image: "Image.Image", size: WorkingSize, orientation: int, *, lazy: bool) -> UInt8[np.ndarray, "h w 3"]:
@@ -38,15 +36,19 @@ def decode(image: "Image.Image", size: WorkingSize, orientation: int, *, lazy: b
     from PIL import Image
 
     resampling = Image.Resampling.LANCZOS if size.shrinks else Image.Resampling.BICUBIC
-    if size.original[0] * size.original[1] <= LARGE_PIXELS:
+    if not is_large(size.original):
         working = _upright(to_rgb(image), orientation).resize(size.resized, resampling)
     else:
         # Resize before turning, since turning needs a second copy of its input.
         stored_size = size.resized if orientation <= 4 else size.resized[::-1]
-        with _ONE_LARGE_AT_A_TIME:
-            rgb, extent = _shrunk(image, stored_size, lazy=lazy)
+        rgb, extent = _shrunk(image, stored_size, lazy=lazy)
         working = _upright(rgb.resize(stored_size, resampling, box=(0, 0, *extent)), orientation)
     return np.array(working.crop(size.crop_box))
+
+
+def is_large(size: tuple[int, int]) -> bool:
+    """Whether a photo of this width and height needs care with memory."""
+    return size[0] * size[1] > LARGE_PIXELS
 
 
 def to_rgb(image: "Image.Image") -> "Image.Image":

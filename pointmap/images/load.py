@@ -1,10 +1,9 @@
 """Load a set of photos as views, leaving out those that cannot be read."""
 
 import threading
-import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import cpu_count
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pointmap.errors import InputError
 from pointmap.images import exif
-from pointmap.images.decode import MAX_PIXELS, decode
+from pointmap.images.decode import MAX_PIXELS, decode, is_large
 from pointmap.images.sizes import working_size
 from pointmap.images.sources import ListedPhoto, PhotoSource, ZippedPhoto, list_photos
 from pointmap.progress import ProgressCallback
@@ -68,6 +67,7 @@ def load_views(
     if image_size < patch_size:
         raise InputError(f"The image size {image_size} is below one patch of {patch_size} pixels. Choose a larger one.")
     listing = list_photos(photos)
+    _register_heif()
 
     def load(listed: ListedPhoto) -> View | SkippedPhoto:
         return _load_one(listed, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
@@ -94,21 +94,20 @@ def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_o
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _opened(listed.source) as image:
+        with _opened(listed.source) as image, _ONE_LARGE_AT_A_TIME if is_large(image.size) else nullcontext():
             orientation = exif.orientation(image)
             focal_px = exif.focal_px(image, image.size)
             upright_size = image.size if orientation <= 4 else image.size[::-1]
             size = working_size(upright_size, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
             pixels = decode(image, size, orientation, lazy=image is not listed.source)
     except UnidentifiedImageError:
-        return SkippedPhoto(listed.name, _why_unidentified(listed))
+        return SkippedPhoto(listed.name, _why_unidentified(listed.source))
     except Image.DecompressionBombError:
         return SkippedPhoto(listed.name, f"it claims more than {MAX_PIXELS / 1e6:.0f} megapixels")
     except InputError as error:
         return SkippedPhoto(listed.name, str(error))
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
-        # Pillow's decoders raise all of these for damaged files.
-        return SkippedPhoto(listed.name, f"it cannot be read: {error}")
+    except Exception as error:  # Damaged files raise whatever their decoder stumbles over.
+        return SkippedPhoto(listed.name, f"it cannot be read ({type(error).__name__}: {error})")
     return View(
         name=listed.name,
         image=pixels,
@@ -129,7 +128,6 @@ def _opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image
         yield source
         return
     file = source.read() if isinstance(source, ZippedPhoto) else source
-    _enable_heif(source)
     with _PILLOW_LIMIT:
         # Pillow's limit is global, and refuses above 179 megapixels; it is checked while opening.
         before = Image.MAX_IMAGE_PIXELS
@@ -142,31 +140,25 @@ def _opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image
         yield image
 
 
+_ONE_LARGE_AT_A_TIME = threading.Lock()
 _IN_MEMORY = threading.Lock()
 _PILLOW_LIMIT = threading.Lock()
-_HEIF_ENDINGS = (".heic", ".heif", ".hif")
 
 
-def _is_heif(source: object) -> bool:
-    name = source.member if isinstance(source, ZippedPhoto) else str(source)
-    return name.lower().endswith(_HEIF_ENDINGS)
+def _register_heif() -> bool:
+    """Let Pillow read HEIC, whatever its file is called, where the extra is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
 
 
-def _enable_heif(source: object) -> None:
-    if _is_heif(source):
-        try:
-            import pillow_heif
-        except ImportError:
-            return  # Said in the reason for which the photo is skipped.
-        pillow_heif.register_heif_opener()
-
-
-def _why_unidentified(listed: ListedPhoto) -> str:
-    if _is_heif(listed.source):
-        try:
-            import pillow_heif  # noqa: F401
-        except ImportError:
-            return "reading HEIC needs pillow-heif. Install it with: pip install 'pointmap[heif]'"
+def _why_unidentified(source: "Path | ZippedPhoto | Image.Image") -> str:
+    file_name = source.member if isinstance(source, ZippedPhoto) else str(source)
+    if file_name.lower().endswith((".heic", ".heif", ".hif")) and not _register_heif():
+        return "reading HEIC needs pillow-heif. Install it with: pip install 'pointmap[heif]'"
     return "it is not an image, or of an unknown format"
 
 
@@ -177,10 +169,10 @@ def _named(listing: list[ListedPhoto]) -> list[ListedPhoto]:
     for index, listed in enumerate(listing):
         path = Path(listed.name or f"image_{index:04d}.png")
         name, count = path.name, 1
-        while name in taken:
+        while name.casefold() in taken:  # Some file systems cannot tell A from a.
             count += 1
             name = f"{path.stem}_{count}{path.suffix}"
-        taken.add(name)
+        taken.add(name.casefold())
         named.append(replace(listed, name=name))
     return named
 

@@ -85,10 +85,17 @@ def test_heic_is_read_upright_with_the_extra(tmp_path, orientation):
     pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra: pip install 'pointmap[heif]'")
     stored = STORED_FROM_UPRIGHT[orientation](np.asarray(four_corners()))
     pillow_heif.register_heif_opener()
-    exif = exif_orientation(orientation)
+    exif = exif_orientation(orientation).tobytes()  # becomes the container's own turning
     path = saved(tmp_path, "IMG_1.HEIC", Image.fromarray(np.ascontiguousarray(stored)), exif=exif, quality=95)
 
     np.testing.assert_allclose(corners(load_one(path).image), UPRIGHT, atol=8)
+
+
+def test_heic_under_the_name_of_a_jpeg_is_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra: pip install 'pointmap[heif]'")
+    pillow_heif.from_pillow(four_corners()).save(tmp_path / "a.jpg", quality=95)
+
+    np.testing.assert_allclose(corners(load_one(tmp_path / "a.jpg").image), UPRIGHT, atol=8)
 
 
 def test_transparent_pixels_become_white(tmp_path):

@@ -102,6 +102,21 @@ def test_a_damaged_file_is_skipped_with_a_reason_and_the_indices_count_it(tmp_pa
     assert "truncated" in loaded.skipped[1].reason
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "avif", "tiff", "gif", "bmp"])
+def test_no_damage_to_a_photo_costs_the_others(tmp_path, ending):
+    whole = saved(tmp_path, f"whole.{ending}", four_corners(160, 120)).read_bytes()
+    generator = np.random.default_rng(0)
+    for index in range(20):
+        damaged = np.frombuffer(whole, dtype=np.uint8).copy()
+        damaged[generator.integers(4, len(damaged), 8)] = generator.integers(0, 256, 8)
+        (tmp_path / f"{index}.{ending}").write_bytes(damaged.tobytes())
+
+    loaded = load(tmp_path)
+
+    assert "whole." + ending in names(loaded)
+    assert len(loaded.views) + len(loaded.skipped) == 21
+
+
 def test_a_truncated_jpeg_is_skipped(tmp_path):
     path = saved(tmp_path, "b.jpg", four_corners(640, 480))
     path.write_bytes(path.read_bytes()[:-500])
@@ -148,6 +163,7 @@ def test_names_are_unique(tmp_path):
     b = saved(tmp_path, "a_2.png")
 
     assert names(load([a, b, a, a])) == ["a.png", "a_2.png", "a_3.png", "a_4.png"]
+    assert names(load([a, saved(tmp_path, "A.png")])) == ["a.png", "A_2.png"]
 
 
 def test_a_zip_is_read_without_unpacking(tmp_path):
