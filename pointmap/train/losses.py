@@ -39,7 +39,7 @@ def regression_error(
 
 
 def confidence_weighted(
-    error: Float[Tensor, "*batch"], confidence: Float[Tensor, "*batch"], alpha: float = 0.2
+    error: Float[Tensor, "*#batch"], confidence: Float[Tensor, "*#batch"], alpha: float = 0.2
 ) -> Float[Tensor, "*batch"]:
     """Error times confidence, with a reward `alpha * log(confidence)` for daring (DUSt3R, eq. 4)."""
     confidence = _full_precision(confidence)

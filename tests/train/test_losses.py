@@ -61,8 +61,8 @@ CONFIDENT = {
     "dust3r.ConfLoss.alpha0.2": RegressionSettings(),
     "mast3r.ConfLoss.alpha0.2.sky2": RegressionSettings(),
     "mast3r.ConfLoss.metric.alpha0.2.sky2": RegressionSettings(),
-    "mast3r.ConfLoss.metric.max_metric_scale4": RegressionSettings(max_metric_distance=4),
-    "mast3r.ConfLoss.metric.max_metric_scale100": RegressionSettings(max_metric_distance=100),
+    "mast3r.ConfLoss.metric.max_metric_scale4": RegressionSettings(max_metric_distance=4.0),
+    "mast3r.ConfLoss.metric.max_metric_scale100": RegressionSettings(max_metric_distance=100.0),
     "mast3r.ConfLoss.metric.loss_in_log": RegressionSettings(compress_last=True),
 }
 

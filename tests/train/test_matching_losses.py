@@ -56,7 +56,7 @@ def test_matching_points_gives_the_numbers_of_the_reference(golden):
 def test_confident_matching_gives_the_numbers_of_the_reference(golden, criterion, settings):
     cost = match_cost(descriptor_similarity(*sampled(golden, golden.descriptors)), temperature=0.05)
 
-    loss = confident_matching_loss(cost, *sampled_confidences(golden), golden.matched, alpha=10, **settings)
+    loss = confident_matching_loss(cost, *sampled_confidences(golden), golden.matched, alpha=10.0, **settings)
 
     golden.check(criterion, [loss], desc=golden.descriptors, desc_conf=golden.descriptor_confidences)
 
@@ -68,7 +68,7 @@ def test_the_whole_training_loss_gives_the_numbers_of_the_reference(golden):
         error, counted = with_sky(error, valid, sky, sky_error=2.0)
         losses.append(masked_mean(confidence_weighted(error, confidence, alpha=0.2), counted))
     cost = match_cost(descriptor_similarity(*sampled(golden, golden.descriptors)), temperature=0.05)
-    matching = confident_matching_loss(cost, *sampled_confidences(golden), golden.matched, alpha=10)
+    matching = confident_matching_loss(cost, *sampled_confidences(golden), golden.matched, alpha=10.0)
 
     golden.check(
         "mast3r.full_train",
@@ -126,7 +126,7 @@ def test_pixels_without_a_match_learn_a_low_confidence():
     matched = torch.tensor([[True, True, False, False]])
 
     loss = confident_matching_loss(
-        torch.full((1, 4), 8.0), confidences[0], confidences[1], matched, alpha=10, unmatched_quantile=0.5
+        torch.full((1, 4), 8.0), confidences[0], confidences[1], matched, alpha=10.0, unmatched_quantile=0.5
     )
     (gradient,) = torch.autograd.grad(loss, confidences)
 
