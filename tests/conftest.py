@@ -9,7 +9,15 @@ try:
     from jaxtyping import install_import_hook
 
     install_import_hook(
-        ["pointmap.geometry", "pointmap.scene", "pointmap.alignment", "pointmap.images", "pointmap.pairs", "pointmap.fusion"],
+        [
+            "pointmap.geometry",
+            "pointmap.scene",
+            "pointmap.alignment",
+            "pointmap.images",
+            "pointmap.pairs",
+            "pointmap.fusion",
+            "pointmap.export",
+        ],
         "beartype.beartype",
     )
 except ImportError:  # the shape check is a bonus of the development environment

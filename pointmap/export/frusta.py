@@ -46,13 +46,13 @@ def make_frusta(scene: Scene, *, size: float | None = None) -> Frusta:
     size = _fitting_size(scene, photos) if size is None else size
     corners, cards = np.zeros((len(photos), 6, 3)), np.zeros((len(photos), 4, 3))
     for index, photo in enumerate(photos):
-        base = _image_corners(scene.intrinsics[photo], *scene.image_sizes[photo])
+        base = _image_corners(scene.intrinsics[photo], *scene.image_sizes[photo].tolist())
         mark = (base[0] + base[1]) / 2 + 0.35 * (base[0] - base[3])
         card = _image_corners(scene.working_intrinsics[photo], *scene.depths[photo].shape[::-1])
         rotation, centre = scene.world_from_cam[photo, :3, :3], scene.world_from_cam[photo, :3, 3]
         corners[index] = size * np.concatenate([np.zeros((1, 3)), base, mark[None]]) @ rotation.T + centre
         cards[index] = size * card @ rotation.T + centre
-    colors = np.array([_rainbow(photo, len(scene)) for photo in photos], np.uint8).reshape(-1, 3)
+    colors = np.array([_rainbow(photo, len(scene)) for photo in photos.tolist()], np.uint8).reshape(-1, 3)
     return Frusta(photos=photos, corners_world=corners, cards_world=cards, colors=colors, size=size)
 
 
@@ -123,7 +123,7 @@ def _image_corners(intrinsics: np.ndarray, width: int, height: int) -> np.ndarra
 
 
 def _fitting_size(scene: Scene, photos: np.ndarray) -> float:
-    """Two fifths of the typical distance to the next camera, within 2 % and 10 % of the typical depth."""
+    """Two fifths of the typical distance to the next camera, within 4 % and 10 % of the typical depth."""
     known = [scene.depths[photo][np.isfinite(scene.depths[photo]) & (scene.depths[photo] > 0)] for photo in photos]
     depths = [np.median(depth) for depth in known if depth.size]
     typical = float(np.median(depths)) if depths else 1.0
@@ -131,7 +131,7 @@ def _fitting_size(scene: Scene, photos: np.ndarray) -> float:
     if len(centres) < 2:
         return 0.1 * typical
     distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + np.diag(np.full(len(centres), np.inf))
-    return float(np.clip(0.4 * np.median(distances.min(axis=1)), 0.02 * typical, 0.1 * typical))
+    return float(np.clip(0.4 * np.median(distances.min(axis=1)), 0.04 * typical, 0.1 * typical))
 
 
 def _rainbow(index: int, count: int) -> list[int]:

@@ -31,12 +31,12 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
         min_confidence: See `Scene.masks`.
     """
     masks = scene.masks(min_confidence=min_confidence)
-    shown = np.unique(np.linspace(0, len(scene) - 1, min(_MAX_ROWS, len(scene))).round().astype(int))
+    shown = np.unique(np.linspace(0, len(scene) - 1, min(_MAX_ROWS, len(scene))).round().astype(int)).tolist()
     maps = _Maps.of(scene, masks)
     aspect = max([scene.depths[photo].shape[1] / scene.depths[photo].shape[0] for photo in shown], default=4 / 3)
     row_height = int(np.clip(1120 / max(len(shown), 1), 140, 300))
     tile = (round(row_height * np.clip(aspect, 0.6, 1.6)), row_height)
-    body = max(len(shown) * (row_height + _CAPTION + _GAP) - _GAP, 800)
+    body = max(len(shown) * (row_height + _CAPTION + _GAP) - _GAP, 1000)
     view_size = (_VIEW_WIDTH, (body - _GAP) // 2)
 
     sheet = _Sheet(2 * _MARGIN + _VIEW_WIDTH + 3 * (tile[0] + _GAP) + _GAP, 2 * _MARGIN + _HEADER + body)
@@ -72,8 +72,10 @@ def _views(
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
     cloud = scene.point_cloud(min_confidence=min_confidence, max_points=500_000)
     points = np.asarray(cloud.vertices)
-    # Twice as wide as a pixel: slanted surfaces would gape otherwise. Fewer points become larger.
-    widths = 2 * cloud.metadata["spacing"] * np.sqrt(sum(int(mask.sum()) for mask in masks) / max(len(points), 1))
+    # Wider than a pixel, since slanted surfaces would gape otherwise. Fewer points become larger, and more so as they
+    # are drawn at random and leave gaps of all sizes.
+    thinning = sum(int(mask.sum()) for mask in masks) / max(len(points), 1)
+    widths = cloud.metadata["spacing"] * (2.0 if thinning == 1 else 3.0 * np.sqrt(thinning))
     centres = scene.world_from_cam[cloud.metadata["photo"], :3, 3]
     frusta = make_frusta(scene)
     images = []
@@ -148,7 +150,7 @@ def _range(values: list[np.ndarray]) -> tuple[float, float]:
     joined = np.concatenate([*values, np.zeros(0)])
     joined = joined[np.isfinite(joined) & (joined > 0)]
     low, high = np.quantile(joined, [0.02, 0.98]) if len(joined) else (1.0, 1.0)
-    return float(low), float(max(high, 1.001 * low))
+    return (float(low), float(high)) if high > 1.02 * low else (float(low / 1.01), float(high * 1.01))
 
 
 class _Sheet:

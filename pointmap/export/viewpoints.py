@@ -45,7 +45,8 @@ def overview(
 
     Args:
         points_world: The cloud; 1.5 % of it may stick out on every side, so that strays do not make the rest small.
-        must_see_world: Points that have to be in the image as well, unless they are far away from all the rest.
+        must_see_world: Points that have to be in the image as well. Of both, what is more than six times as far from
+            the middle as a typical point does not count: a photo may be registered far off.
         size: Width and height of the image in pixels.
         azimuth_deg: Positive: the eye moves to the left of the cameras.
         elevation_deg: Positive: the eye rises.
@@ -66,10 +67,10 @@ def overview(
     centre = np.median(points_world, axis=0) if len(points_world) else np.zeros(3)
     distances = np.linalg.norm(points_world - centre, axis=-1)
     reach = 6 * np.median(distances) if len(points_world) else np.inf
-    must_see = must_see_world[np.linalg.norm(must_see_world - centre, axis=-1) < reach]
+    near = np.linalg.norm(must_see_world - centre, axis=-1) <= reach
     eye = _fit(
-        (points_world - centre) @ rotation,
-        (must_see - centre) @ rotation,
+        (points_world[distances <= reach] - centre) @ rotation,
+        (must_see_world[near] - centre) @ rotation,
         np.array([width / 2, height / 2]) / focal_px * 0.94,
     )
     world_from_eye = np.eye(4)

@@ -42,6 +42,16 @@ def test_cameras_are_in_the_image_but_a_stray_one_does_not_shrink_it():
     assert ((pixels > 0) & (pixels < SIZE)).all()
 
 
+def test_a_photo_that_is_registered_far_off_does_not_shrink_the_rest():
+    scene = make_scene()
+    points = np.asarray(scene.point_cloud().vertices)
+    far_off = points[: len(points) // 6] + np.array([0, 0, 200])
+
+    pixels = pixels_of(view(scene, np.concatenate([points, far_off])), points)
+
+    assert (np.ptp(pixels, axis=0) / SIZE).max() > 0.8
+
+
 def test_the_eye_is_above_on_the_left_and_level():
     scene = make_scene(num_photos=1)  # its camera has the axes of the world: y down
     points = np.asarray(scene.point_cloud().vertices)
