@@ -1,6 +1,5 @@
 """From photos to a scene: the road of the whole package on one page."""
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-import pointmap
-from pointmap.alignment import align
+from pointmap.alignment import Alignment, align
 from pointmap.checkpoints import load_model
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
-from pointmap.images import LoadedPhotos, load_depths, load_masks, load_views
+from pointmap.images import LoadedPhotos, load_views
 from pointmap.inference import predict_pairs
 from pointmap.models import Network
 from pointmap.pairs import make_pairs
@@ -24,7 +22,6 @@ from pointmap.scene import Scene
 
 Photos = str | Path | Sequence[Any]
 SceneProgress = Callable[[str, int, int, Scene | None], None]
-Prior = Sequence[Any] | None
 
 
 def reconstruct(
@@ -35,13 +32,9 @@ def reconstruct(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
-    poses: Literal["auto", "network"] = "auto",
-    depth: Literal["auto", "network"] = "auto",
     refine: Literal["align", "none"] = "align",
-    intrinsics: Prior = None,
-    world_from_cam: Prior = None,
-    depths: Prior = None,
-    masks: Prior = None,
+    intrinsics: Sequence[np.ndarray | None] | None = None,
+    world_from_cam: Sequence[np.ndarray | None] | None = None,
     shared_focal: bool = False,
     cache: str | Path | None = None,
     progress: bool | SceneProgress = True,
@@ -59,14 +52,10 @@ def reconstruct(
             224 network); default what the network was trained for.
         pairs: Which photos meet: a strategy ("auto", "complete", "window-3", "log-window-3", "one-to-all-0") or a list
             of index pairs.
-        poses, depth: Source of the geometry. "auto" is the network.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale if two or more are known.
-        depths: Known depth maps per photo (arrays or files, z-depth in the photo's frame, 0 = unknown), None where
-            unknown. Kept.
-        masks: Per photo a (H, W) mask (array or file), non-zero = keep; None keeps all.
-        shared_focal: All photos were taken with one focal length.
+        shared_focal: All photos were taken with one focal length (in pixels of the working images).
         cache: Folder for the network's predictions; an interrupted run continues from it.
         progress: True shows bars; a `callback(stage, done, total, scene_so_far)` may raise `pointmap.Cancelled`.
             `scene_so_far` is None until there is one.
@@ -80,33 +69,35 @@ def reconstruct(
         InputError: The photos or a setting cannot be used; the message says what to do.
         Cancelled: Raised by the callback.
     """
+    clock = _Clock()
     with _reporter(progress) as tell:
-        clock = _Clock()
         with clock("load network"):
-            network = model if isinstance(model, Network) else load_model(model, device=device, precision=precision)
-            config = network.config
+            network = (
+                model
+                if isinstance(model, Network)
+                else load_model(model, device=device, precision=precision, progress=tell)
+            )
+        config = network.config
         with clock("load photos"):
             loaded = load_views(
-                photos,
-                image_size=image_size or config.image_size,
-                patch_size=config.patch_size,
-                progress=lambda *done: tell(*done, None),
+                photos, image_size=image_size or config.image_size, patch_size=config.patch_size, progress=tell
             )
-            views = loaded.views
-            priors = _working_priors(loaded, intrinsics, world_from_cam, depths, masks)
+        views = loaded.views
+        known_intrinsics, known_poses = _working_priors(loaded, intrinsics, world_from_cam)
         pair_list = make_pairs(len(views), pairs)
         with clock("predict"):
-            groups = predict_pairs(
-                network, views, pair_list, cache=cache, progress=lambda *done: tell(*done, None)
-            )
+            groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
         with clock("align"):
             alignment = align(
                 groups,
-                **priors,
-                shared_focal=shared_focal,
+                num_views=len(views),
+                shapes=[view.image.shape[:2] for view in views],
                 refine=refine,
+                intrinsics=known_intrinsics,
+                world_from_cam=known_poses,
+                shared_focal=shared_focal,
                 seed=seed,
-                progress=lambda *done: tell(*done, None),
+                progress=tell,
             )
         scene = Scene(
             names=tuple(view.name for view in views),
@@ -127,5 +118,73 @@ def reconstruct(
             metric=config.metric,
             report=_report(clock, network, loaded, pair_list, alignment),
         )
-        tell("done", 1, 1, scene)
+        if callable(progress):
+            progress("done", 1, 1, scene)
     return scene
+
+
+def _working_priors(
+    loaded: LoadedPhotos, intrinsics: Sequence[Any] | None, world_from_cam: Sequence[Any] | None
+) -> tuple[list[np.ndarray | None] | None, list[np.ndarray | None] | None]:
+    """What is known of the photos that could be read, with intrinsics in pixels of the working images."""
+    count = len(loaded.views) + len(loaded.skipped)
+    for name, prior in (("intrinsics", intrinsics), ("world_from_cam", world_from_cam)):
+        if prior is not None and len(prior) != count:
+            raise InputError(
+                f"{name} has {len(prior)} entries for {count} photos. Give one per photo, None where it is not known."
+            )
+    known_intrinsics = known_poses = None
+    if intrinsics is not None:
+        known_intrinsics = [
+            None if intrinsics[index] is None else working_intrinsics(intrinsics[index], view.working_from_original)
+            for index, view in zip(loaded.indices, loaded.views, strict=True)
+        ]
+    if world_from_cam is not None:
+        known_poses = [world_from_cam[index] for index in loaded.indices]
+    return known_intrinsics, known_poses
+
+
+class _Clock:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+@contextmanager
+def _reporter(progress: bool | SceneProgress) -> Iterator[Callable[[str, int, int], None]]:
+    """The progress callback of the stages: bars, the caller's own, or nothing."""
+    if callable(progress):
+        yield lambda stage, done, total: progress(stage, done, total, None)
+    elif progress:
+        with ProgressBar() as bar:
+            yield bar
+    else:
+        yield lambda stage, done, total: None
+
+
+def _report(
+    clock: _Clock, network: Network, loaded: LoadedPhotos, pairs: list[tuple[int, int]], alignment: Alignment
+) -> dict[str, Any]:
+    """How the scene was made, as plain JSON values."""
+    names = [view.name for view in loaded.views]
+    return {
+        "seconds": clock.seconds,
+        "photos": len(names),
+        "registered": int(alignment.registered.sum()),
+        "not_registered": [name for name, ok in zip(names, alignment.registered, strict=True) if not ok],
+        "skipped": [{"name": photo.name, "reason": photo.reason} for photo in loaded.skipped],
+        "dropped": alignment.dropped,
+        "pairs": len(pairs),
+        "loss": alignment.loss,
+        "loss_history": alignment.history,
+        "network": network.config.to_dict(),
+        "precision": str(network.precision).removeprefix("torch."),
+        "device": str(network.device),
+    }

@@ -1,9 +1,13 @@
 """`pointmap reconstruct`: photos in, a folder with the scene out."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
+
+if TYPE_CHECKING:
+    from pointmap.scene import Scene
 
 
 def reconstruct(
@@ -14,8 +18,7 @@ def reconstruct(
     pairs: str = "auto",
     shared_focal: bool = False,
     refine: Literal["align", "none"] = "align",
-    cameras: Path | None = None,
-    masks: Path | None = None,
+    mesh: bool = False,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     cache: Path | None = None,
@@ -33,8 +36,7 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
         shared_focal: All photos were taken with one focal length.
         refine: 'none' keeps the first estimate instead of optimising over all pairs.
-        cameras: A cameras.json with known intrinsics and poses (those that are there are kept as they are).
-        masks: Folder with one mask per photo, of the same stem; non-zero pixels are kept.
+        mesh: Write mesh.glb as well.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.
         cache: Folder in which predictions are kept. By default they are kept in the output folder until the run ends,
@@ -47,15 +49,14 @@ def reconstruct(
 
     if not photos:
         raise InputError("No photos given. Name a folder, a zip, files or a glob: pointmap reconstruct photos/ -o scene")
-    if output.exists() and not output.is_dir():
-        raise InputError(f"The output {str(output)!r} is a file. Name a folder (it may exist): -o scene")
 
     import shutil
 
-    from pointmap.export.folder import write_outputs
+    from pointmap.export.folder import prepare_folder, write_outputs
     from pointmap.pipeline import reconstruct as run
+    from pointmap.progress import ProgressBar
 
-    own_cache = output / "cache"
+    own_cache = prepare_folder(output) / "cache"
     scene = run(
         photos[0] if len(photos) == 1 else list(photos),
         model=model,
@@ -63,16 +64,27 @@ def reconstruct(
         pairs=pairs,
         shared_focal=shared_focal,
         refine=refine,
-        cameras=cameras,
-        masks=masks,
         device=device,
         precision=precision,
         cache=cache or own_cache,
         progress=not quiet,
         seed=seed,
     )
-    written = write_outputs(scene, output, min_confidence=min_confidence)
+    with ProgressBar() if not quiet else nullcontext() as bar:
+        written = write_outputs(scene, output, mesh=mesh, min_confidence=min_confidence, progress=bar)
     if cache is None:
         shutil.rmtree(own_cache, ignore_errors=True)
     if not quiet:
-        _summarise(scene, written)
+        print(_summary(scene, output, [path.name for path in written if path.parent == output]))
+
+
+def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
+    """What came out, what was left out and why, and where to look first."""
+    report = scene.report
+    lines = [f"Registered {report['registered']} of {report['photos']} photos in {sum(report['seconds'].values()):.1f} s."]
+    lines += [f"Skipped {photo['name']}: {photo['reason']}" for photo in report["skipped"]]
+    lines += [f"Not registered: {name}" for name in report["not_registered"]]
+    lines += report["dropped"]
+    lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
+    lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.glb'} in any 3D viewer.")
+    return "\n".join(lines)

@@ -1,0 +1,188 @@
+"""Run the network on photos: every photo is encoded once, pairs are decoded in batches, and nothing is done twice.
+
+With a cache folder each pair's prediction is a file of its own, named by what it depends on (both photos' pixels, the
+network's weights, the precision), so an interrupted run continues and changed photos or settings never meet old results.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pointmap.errors import InputError
+from pointmap.models import Encoding, Network
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Group, PairPrediction, View
+
+_LAYOUT = 1  # of the cache files; raised when they change
+_PIXEL_BYTES = 3_000
+"""Working memory of decoding per pixel of a pair and per 256 channels of the head, with room to spare."""
+
+
+@torch.inference_mode()
+def predict_pairs(
+    network: Network,
+    views: Sequence[View],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    batch_size: int | None = None,
+    cache: str | Path | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[Group]:
+    """Predict all pairs.
+
+    Args:
+        pairs: Indices (i, j); the result for a pair is in the camera frame of i.
+        batch_size: Pairs that are decoded together; default by memory.
+        cache: Folder for predictions. What it has of this network and these photos is not computed again.
+        progress: Called with ("predict", done, total) after every batch; what is done is in the cache by then.
+
+    Returns:
+        One group of two views per pair, in order, on the CPU; a pixel whose point is not finite has confidence 1.
+    """
+    store = _Cache(Path(cache), network, views) if cache is not None else None
+    groups: dict[tuple[int, int], Group] = {}
+    missing = []
+    for pair in dict.fromkeys(pairs):
+        found = store.load(pair) if store else None
+        if found is None:
+            missing.append(pair)
+        else:
+            groups[pair] = found
+    total = len(groups) + len(missing)
+    if progress is not None:
+        progress("predict", len(groups), total)
+    encoder = _Encoder(network, views)
+    for batch in _batches(missing, views, batch_size or _fitting_batch(network, views)):
+        prediction = network.decode(encoder([i for i, _ in batch]), encoder([j for _, j in batch]))
+        for index, pair in enumerate(batch):
+            groups[pair] = _group(pair, prediction, index)
+            if store:
+                store.save(pair, groups[pair])
+        if progress is not None:
+            progress("predict", len(groups), total)
+    return [groups[pair] for pair in pairs]
+
+
+class _Encoder:
+    """Encodings of photos, made when first asked for and kept while memory allows."""
+
+    def __init__(self, network: Network, views: Sequence[View], keep_bytes: int = 2 << 30) -> None:
+        self.network = network
+        self.views = views
+        self.keep_bytes = keep_bytes
+        self.kept: OrderedDict[int, Encoding] = OrderedDict()
+
+    def __call__(self, indices: Sequence[int]) -> Encoding:
+        """One batch; all of these photos have one size."""
+        found = []
+        for index in indices:
+            if index not in self.kept:
+                self.kept[index] = self.network.encode(image_tensor(self.views[index], self.network.device))
+            self.kept.move_to_end(index)
+            found.append(self.kept[index])
+        size = _encoding_bytes(found[0])
+        while len(self.kept) * size > self.keep_bytes and len(self.kept) > 2:
+            self.kept.popitem(last=False)
+        return Encoding.cat(found)
+
+
+def image_tensor(view: View, device: torch.device | str) -> Tensor:
+    """A view as the network takes it: (1, 3, h, w) in [-1, 1]."""
+    pixels = torch.tensor(view.image, device=device).permute(2, 0, 1)[None]
+    return pixels.float() / 127.5 - 1
+
+
+def _batches(
+    pairs: Sequence[tuple[int, int]], views: Sequence[View], size: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Batches whose first views have one size, and whose second views have one size."""
+    shapes = {pair: (views[pair[0]].image.shape, views[pair[1]].image.shape) for pair in pairs}
+    for shape in dict.fromkeys(shapes.values()):
+        same = iter([pair for pair in pairs if shapes[pair] == shape])
+        while batch := list(islice(same, size)):
+            yield batch
+
+
+def _fitting_batch(network: Network, views: Sequence[View]) -> int:
+    """Pairs that are decoded together: as many as fit into a third of the free GPU memory; on a CPU just enough."""
+    pixels = max(view.image.shape[0] * view.image.shape[1] for view in views)
+    if network.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(network.device)
+        return max(1, int(free / 3 / (2 * pixels * _PIXEL_BYTES)))
+    # Beyond some hundred thousand pixels a CPU gains nothing, and loses its caches.
+    return max(1, min(16, 200_000 // pixels))
+
+
+def _encoding_bytes(encoding: Encoding) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (encoding.tokens, *encoding.skips))
+
+
+def _group(pair: tuple[int, int], prediction: PairPrediction, index: int) -> Group:
+    points = [prediction.points_i[index].cpu(), prediction.points_j[index].cpu()]
+    confidences = [prediction.confidence_i[index].cpu(), prediction.confidence_j[index].cpu()]
+    for point, confidence in zip(points, confidences, strict=True):
+        bad = ~(point.isfinite().all(dim=-1) & confidence.isfinite())
+        point[bad], confidence[bad] = 0.0, 1.0
+    return Group(pair, points, confidences)
+
+
+class _Cache:
+    """One safetensors file per pair, named by the content that it was computed from."""
+
+    def __init__(self, folder: Path, network: Network, views: Sequence[View]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"Cannot use {str(folder)!r} as a cache: {error.strerror or error}.") from error
+        self.folder = folder
+        self.network_key = network_fingerprint(network)
+        self.view_keys = [_digest(np.ascontiguousarray(view.image), str(view.image.shape)) for view in views]
+
+    def load(self, pair: tuple[int, int]) -> Group | None:
+        """An earlier prediction; None when there is none that can be read."""
+        path = self._path(pair)
+        try:
+            content = load_file(path)
+            parts = [content[name] for name in ("points_i", "points_j", "confidence_i", "confidence_j")]
+        except (OSError, SafetensorError, KeyError):
+            return None
+        return Group(pair, parts[:2], parts[2:])
+
+    def save(self, pair: tuple[int, int], group: Group) -> None:
+        """Write a prediction, whole or not at all."""
+        from pointmap.export.atomic import atomic_path
+
+        names = ("points_i", "points_j", "confidence_i", "confidence_j")
+        tensors = dict(zip(names, [*group.points, *group.confidences], strict=True))
+        with atomic_path(self._path(pair)) as temporary:
+            save_file({name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}, temporary)
+
+    def _path(self, pair: tuple[int, int]) -> Path:
+        keys = f"{_LAYOUT} {self.network_key} {self.view_keys[pair[0]]} {self.view_keys[pair[1]]}"
+        return self.folder / f"{hashlib.sha256(keys.encode()).hexdigest()[:32]}.safetensors"
+
+
+def network_fingerprint(network: Network) -> str:
+    """Digest of a network's config, weights and precision."""
+    digest = hashlib.sha256(repr(network.config).encode())
+    for name, value in sorted(network.state_dict().items()):
+        content = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(name.encode())
+        digest.update(str(value.dtype).encode())
+        # All of a small network's weights; of billions of bytes, evenly spread ones tell networks apart as well.
+        digest.update(content[:: max(1, len(content) // 65536)].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _digest(array: np.ndarray, label: str) -> str:
+    digest = hashlib.sha256(label.encode())
+    digest.update(array.tobytes())
+    return digest.hexdigest()
