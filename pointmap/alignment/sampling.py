@@ -36,6 +36,11 @@ class Sample:
     `offsets / focal` are the slopes of the rays."""
 
     @property
+    def size(self) -> int:
+        """Number of pixels per view."""
+        return self.weights.shape[1]
+
+    @property
     def num_groups(self) -> int:
         """Number of groups."""
         return self.members.shape[0]

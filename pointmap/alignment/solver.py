@@ -38,14 +38,14 @@ def solve(
     *,
     max_passes: int = 60,
     tolerance: float = 1e-5,
-    on_pass: Callable[[int, int], None] | None = None,
+    on_pass: Callable[[int], None] | None = None,
 ) -> tuple[State, list[float]]:
     """Minimise the objective over the sampled pixels.
 
     Args:
         start: Where to start, depths included.
         tolerance: Stop when three passes together lower the loss by less than this part of it.
-        on_pass: Called with (pass, max_passes); may raise.
+        on_pass: Called with the number of each pass; may raise.
 
     Returns:
         The best state, and the loss before the first and after every pass, at the mean group scale `BASE_SCALE`.
@@ -56,7 +56,7 @@ def solve(
     age = 0
     for number in range(max_passes):
         if on_pass is not None:
-            on_pass(number, max_passes)
+            on_pass(number)
         if at.loss == 0:
             break
         # Nesterov's momentum: first go on as in the last pass, the more so the longer that has worked.
@@ -130,7 +130,7 @@ def _focal_step(
     """One Gauss-Newton step in 1/focal, the depths following along their rays."""
     direction = directions(sample, state.focals)
     points = state.depths[:, None] * direction
-    distances = torch.linalg.vector_norm(points[sample.view_of] - predicted, dim=1)
+    distances = (points[sample.view_of] - predicted).square().sum(1).sqrt()
     weights = sample.weights / distances.clamp_min(floor)
     total = sample.sum_by_view(weights)
     mean = sample.sum_by_view(weights[:, None] * predicted) / total.clamp_min(1e-300)[:, None]

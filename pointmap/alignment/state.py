@@ -55,7 +55,7 @@ class Residuals:
         self.of_views: Float[Tensor, "obs 3 k"] = move(state.world_from_cam, points_cam)[sample.view_of]
         self.of_groups: Float[Tensor, "obs 3 k"] = move(state.world_from_group[sample.group_of], sample.points)
         self.differences: Float[Tensor, "obs 3 k"] = self.of_views - self.of_groups
-        distances = torch.linalg.vector_norm(self.differences, dim=1)
+        distances = self.differences.square().sum(1).sqrt()
         total = (sample.weights * distances).sum()
         self.loss = float(total * BASE_SCALE / mean_scale(state.world_from_group))
         """At the mean group scale `BASE_SCALE`."""
