@@ -28,9 +28,9 @@ def export(
     from pointmap.scene import Scene
 
     file = scene / "scene.npz" if scene.is_dir() else scene
-    if output is None and format is None:
-        raise InputError("Name what to write: --format obj, or -o with a file such as mesh.obj.")
     if output is None:
+        if format is None:
+            raise InputError("Name what to write: --format obj, or -o with a file such as mesh.obj.")
         output = file.with_name("mesh.glb" if mesh else DEFAULT_NAMES[format])
     what = {"mesh": True, "cloud": False, "cameras": False} if mesh else {}
     path = Scene.load(file).export(output, format=format, min_confidence=min_confidence, **what)

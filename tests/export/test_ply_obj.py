@@ -34,6 +34,12 @@ def test_an_empty_cloud_is_a_valid_ply(tmp_path):
     assert b"element vertex 0\n" in path.read_bytes()
 
 
+def test_an_empty_mesh_is_a_valid_obj(tmp_path):
+    path = without_registration(make_scene(num_photos=2), 0, 1).export(tmp_path / "mesh.obj")
+
+    assert "\nf " not in path.read_text()
+
+
 def test_the_obj_finds_its_texture_beside_it(tmp_path):
     scene = make_scene(num_photos=2)
     path = scene.export(tmp_path / "my mesh.obj")
