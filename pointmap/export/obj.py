@@ -22,6 +22,8 @@ def write_obj(scene: Scene, path: str | Path, *, min_confidence: float | None = 
     text, beside = export_obj(
         mesh, include_normals=False, include_texture=True, return_texture=True, mtl_name=f"{stem}.mtl"
     )
+    if len(mesh.faces) == 0:  # trimesh writes elements without values then
+        text = "# no surface\n"
     for name, content in beside.items():
         write_bytes(path.with_name(name), content)
     return write_bytes(path, text.encode("utf-8"))

@@ -37,7 +37,7 @@ def test_an_empty_cloud_is_a_valid_ply(tmp_path):
 def test_an_empty_mesh_is_a_valid_obj(tmp_path):
     path = without_registration(make_scene(num_photos=2), 0, 1).export(tmp_path / "mesh.obj")
 
-    assert "\nf " not in path.read_text()
+    assert path.read_text() == "# no surface\n"
 
 
 def test_the_obj_finds_its_texture_beside_it(tmp_path):
