@@ -62,15 +62,14 @@ def normalisation_scale(
             or "median_dis".
     """
     valid = _joined(valid_i, valid_j)
-    points = torch.where(valid[..., None], _joined(_full_precision(points_i), _full_precision(points_j)), 0.0)
-    distance = points.norm(dim=-1)
+    points = _joined(_full_precision(points_i), _full_precision(points_j))
+    distance = torch.where(valid, points.norm(dim=-1), 0.0)
     if mode == "avg_dis":
         scale = _row_mean(distance, valid)
     elif mode == "avg_log1p":
         scale = _row_mean(distance.log1p(), valid)
     elif mode == "sqrt_dis":
-        # The root has an infinite slope at 0, where the masked points are.
-        scale = _row_mean(torch.where(valid, distance, 1.0).sqrt() * valid, valid).square()
+        scale = _row_mean(distance.sqrt(), valid).square()
     elif mode == "median_dis":
         scale = _row_median(distance.detach(), valid)
     else:
