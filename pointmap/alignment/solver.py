@@ -95,9 +95,11 @@ def fit_depths_and_focals(
         floor: Smaller distances weigh as if they had this one. Without it, depths and floor are found from scratch.
     """
     predicted = predictions_in_cameras(sample, state)
-    state, floor = _with_depths(sample, state, floor, predicted), floor or Residuals(sample, state).floor
+    state = _with_depths(sample, state, floor, predicted)
     if bool(fixed.focals.all()):
         return state
+    if floor is None:
+        floor = Residuals(sample, state).floor
     for _ in range(rounds):
         state = replace(state, focals=_focal_step(sample, state, predicted, fixed, floor))
         state = _with_depths(sample, state, floor, predicted)
