@@ -1,15 +1,13 @@
 """Global alignment: predictions of overlapping groups of photos in, one world with cameras and depths out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pointmap.alignment.dense import dense_depth
-from pointmap.alignment.objective import image_centres
+from pointmap.alignment.given import Given, matrices, read_given, tied
 from pointmap.alignment.problem import Problem, make_problem
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampling import Sample, draw_sample
@@ -18,11 +16,9 @@ from pointmap.alignment.spanning_tree import Tree, spanning_trees
 from pointmap.alignment.start import move_to_known_poses, place_along_tree, resect_cameras
 from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 from pointmap.errors import InputError
-from pointmap.geometry.focal import default_focal
 from pointmap.geometry.similarity import invert_similarity
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group
-from pointmap.shapes import Float
 
 Refine = Literal["align", "none"]
 
@@ -77,9 +73,11 @@ def align(
     if refine not in ("align", "none"):
         raise InputError(f"Unknown refinement {refine!r}; choose 'align' or 'none'.")
     whole = make_problem(groups, num_views=num_views, shapes=shapes, device=device)
-    given = _read_given(whole, intrinsics, world_from_cam, principal_points, shared_focal)
+    given = read_given(whole, intrinsics, world_from_cam, principal_points, shared_focal)
     report = _Progress(progress, _MAX_PASSES + whole.num_views)
-    problem, tree, dropped = _connected_part(whole, groups)
+    problem, tree, dropped = _connected_part(whole)
+    shown = set(whole.view_of.tolist())
+    dropped += [f"View {view}: no prediction shows it." for view in range(whole.num_views) if view not in shown]
     generator = torch.Generator().manual_seed(seed)
 
     def draw(most: int, budget: int) -> Sample:
@@ -93,10 +91,10 @@ def align(
             break
         dropped += [f"View {view}: too few of its pixels agree on a camera." for view in lost]
         keep = ~torch.isin(problem.view_of, torch.tensor(lost, device=problem.view_of.device))
-        problem, tree, more = _connected_part(problem.select(keep), groups)
+        problem, tree, more = _connected_part(problem.select(keep))
         dropped += more
     registered = sorted(tree.views)
-    fixed = _tied(given.fixed, given.known_poses, registered)
+    fixed = tied(given.fixed, given.known_poses, registered)
     if bool(fixed.poses.any()):
         state = move_to_known_poses(sample, state, fixed, given.known_poses)
     history: list[float] = []
@@ -119,18 +117,6 @@ def align(
     return _finish(whole, problem, state, given, fixed, registered, history, dropped, report)
 
 
-@dataclass(frozen=True)
-class _Given:
-    """What the caller knows, as tensors."""
-
-    centres: Float[Tensor, "views 2"]
-    aspects: Float[Tensor, "views"]
-    focals: Float[Tensor, "views"]
-    known_poses: Float[Tensor, "views 4 4"]
-    """NaN where unknown."""
-    fixed: Fixed
-
-
 class _Progress:
     def __init__(self, callback: ProgressCallback | None, total: int) -> None:
         self._callback, self._total = callback, total
@@ -140,54 +126,7 @@ class _Progress:
             self._callback("align", done, self._total)
 
 
-def _read_given(
-    problem: Problem,
-    intrinsics: Sequence[np.ndarray | None] | np.ndarray | None,
-    world_from_cam: Sequence[np.ndarray | None] | np.ndarray | None,
-    principal_points: np.ndarray | None,
-    shared_focal: bool,
-) -> _Given:
-    device = problem.side_scale.device
-    matrices = _per_view("intrinsics", intrinsics, problem.num_views, (3, 3)).to(device)
-    poses = _per_view("world_from_cam", world_from_cam, problem.num_views, (4, 4)).to(device)
-    known = matrices[:, 0, 0].isfinite()
-    if principal_points is None:
-        centres = image_centres(problem.shapes, device=device)
-    else:
-        centres = torch.as_tensor(np.asarray(principal_points), dtype=torch.float64, device=device)
-        if centres.shape != (problem.num_views, 2):
-            raise InputError(
-                f"principal_points has the shape {tuple(centres.shape)}; expected ({problem.num_views}, 2), x and y in "
-                f"pixels of each working image."
-            )
-    centres = torch.where(known[:, None], matrices[:, :2, 2], centres)
-    aspects = torch.where(known, matrices[:, 0, 0] / matrices[:, 1, 1], 1.0)
-    guesses = torch.tensor([default_focal(max(h, 1), max(w, 1)) for h, w in problem.shapes], dtype=torch.float64)
-    focals = torch.where(known, matrices[:, 0, 0], guesses.to(device))
-    posed = poses[:, 0, 0].isfinite()
-    return _Given(centres, aspects, focals, poses, Fixed(poses=posed, focals=known, shared_focal=shared_focal))
-
-
-def _per_view(
-    name: str, values: Sequence[np.ndarray | None] | np.ndarray | None, count: int, shape: tuple[int, int]
-) -> Float[Tensor, "views rows columns"]:
-    """One matrix per view, NaN where there is none."""
-    matrices = torch.full((count, *shape), torch.nan, dtype=torch.float64)
-    if values is None:
-        return matrices
-    if len(values) != count:
-        raise InputError(f"{name} has {len(values)} entries for {count} views; give one matrix or None per view.")
-    for view, value in enumerate(values):
-        if value is None:
-            continue
-        matrix = torch.as_tensor(value).detach().cpu().double()
-        if tuple(matrix.shape) != shape:
-            raise InputError(f"{name}[{view}] has the shape {tuple(matrix.shape)}; expected {shape}, or None.")
-        matrices[view] = matrix if bool(matrix.isfinite().all()) else torch.nan
-    return matrices
-
-
-def _connected_part(problem: Problem, groups: Sequence[Group]) -> tuple[Problem, Tree, list[str]]:
+def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
     """The largest connected part of the views, without observations that say nothing; and what that leaves out."""
     dropped = []
     silent = problem.weight_sums() <= 0
@@ -197,8 +136,8 @@ def _connected_part(problem: Problem, groups: Sequence[Group]) -> tuple[Problem,
         dropped.append(f"View {view}: {count} of {total} predictions have no finite point with a confidence above 1.")
     if bool(silent.all()):
         raise InputError(
-            f"None of the {len(groups)} predictions is usable: they hold no finite point with a confidence above 1. "
-            f"Check the photos and the network's weights."
+            f"None of the {problem.num_groups} predictions is usable: they hold no finite point with a confidence "
+            f"above 1. Check the photos and the network's weights."
         )
     problem = problem.select(~silent)
     trees = spanning_trees(problem)
@@ -217,22 +156,11 @@ def _connected_part(problem: Problem, groups: Sequence[Group]) -> tuple[Problem,
     return problem, tree, dropped
 
 
-def _tied(fixed: Fixed, known: Float[Tensor, "views 4 4"], registered: list[int]) -> Fixed:
-    """Which given poses hold the solution: two or more of registered views. One alone only places the world."""
-    poses = torch.zeros_like(fixed.poses)
-    poses[registered] = fixed.poses[registered]
-    if int(poses.sum()) < 2:
-        return Fixed(poses=torch.zeros_like(poses), focals=fixed.focals, shared_focal=fixed.shared_focal)
-    centres = known[poses][:, :3, 3]
-    apart = bool((centres - centres[0]).norm(dim=-1).max() > 1e-9 * (1 + centres.norm(dim=-1).max()))
-    return Fixed(poses=poses, focals=fixed.focals, shared_focal=fixed.shared_focal, scale=apart)
-
-
 def _finish(
     whole: Problem,
     problem: Problem,
     state: State,
-    given: _Given,
+    given: Given,
     fixed: Fixed,
     registered: list[int],
     history: list[float],
@@ -240,12 +168,12 @@ def _finish(
     report: _Progress,
 ) -> Alignment:
     """Depths of all pixels, and everything in the world frame and as arrays."""
-    matrices = _matrices(state.focals, given)
+    intrinsics = matrices(state.focals, given)
     depths = [np.full(shape, np.nan, np.float32) for shape in problem.shapes]
     loss = 0.0
     for done, view in enumerate(registered):
         report(_MAX_PASSES + done)
-        depth, part = dense_depth(problem, view, matrices[view], state.world_from_cam[view], state.world_from_group)
+        depth, part = dense_depth(problem, view, intrinsics[view], state.world_from_cam[view], state.world_from_group)
         depths[view] = depth.cpu().numpy()
         loss += part
     loss *= BASE_SCALE / float(mean_scale(state.world_from_group))
@@ -258,28 +186,22 @@ def _finish(
         motion = target @ invert_similarity(world_from_cam[anchor])
         world_from_cam, world_from_group = motion @ world_from_cam, motion @ world_from_group
         world_from_cam[anchor] = target
+    all_groups = torch.full((whole.num_groups, 4, 4), torch.nan).to(world_from_group)
+    all_groups[problem.group_ids] = world_from_group
     mask = torch.zeros(problem.num_views, dtype=torch.bool, device=world_from_cam.device)
     mask[registered] = True
     report(_MAX_PASSES + problem.num_views)
     return Alignment(
         world_from_cam=world_from_cam.where(mask[:, None, None], torch.nan).cpu().numpy(),
-        intrinsics=matrices.cpu().numpy(),
+        intrinsics=intrinsics.cpu().numpy(),
         depths=depths,
         confidences=_best_confidences(whole),
         registered=mask.cpu().numpy(),
-        world_from_group=world_from_group.cpu().numpy(),
+        world_from_group=all_groups.cpu().numpy(),
         loss=loss,
         history=history,
         dropped=dropped,
     )
-
-
-def _matrices(focals: Float[Tensor, "views"], given: _Given) -> Float[Tensor, "views 3 3"]:
-    matrices = torch.zeros(len(focals), 3, 3, dtype=torch.float64, device=focals.device)
-    matrices[:, 0, 0], matrices[:, 1, 1] = focals, focals / given.aspects
-    matrices[:, :2, 2] = given.centres
-    matrices[:, 2, 2] = 1.0
-    return matrices
 
 
 def _best_confidences(problem: Problem) -> list[np.ndarray]:

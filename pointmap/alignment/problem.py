@@ -47,7 +47,13 @@ class Problem:
     side_scale: Float[Tensor, "obs"]
     """One over the number of pixels of all first observations, or of all others: the objective's two means."""
 
-    num_groups: int
+    group_ids: Int[Tensor, "groups"]
+    """Place of each group in the list that the caller gave; `select` leaves some out."""
+
+    @property
+    def num_groups(self) -> int:
+        """Number of groups that are left."""
+        return len(self.group_ids)
 
     @property
     def num_views(self) -> int:
@@ -76,7 +82,7 @@ class Problem:
             weights=[self.weights[o] for o in chosen],
             confidences=[self.confidences[o] for o in chosen],
             side_scale=_side_scale([self.weights[o] for o in chosen], self.first[index]),
-            num_groups=len(groups),
+            group_ids=self.group_ids[groups],
         )
 
 
@@ -139,7 +145,7 @@ def make_problem(
         weights=weights,
         confidences=confidences,
         side_scale=_side_scale(weights, first_mask),
-        num_groups=len(groups),
+        group_ids=torch.arange(len(groups), device=device),
     )
 
 

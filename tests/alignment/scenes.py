@@ -1,0 +1,104 @@
+"""Predictions whose truth is known: exact or noisy pointmaps of cameras that we chose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pointmap.scene import Group
+from tests import golden_inputs
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Cameras and depths of a wavy ground, seen by images of several shapes with off-centre principal points."""
+
+    shapes: list[tuple[int, int]]
+    world_from_cam: np.ndarray
+    intrinsics: np.ndarray
+    depths: list[np.ndarray]
+
+    def points(self, view: int, frame: int) -> np.ndarray:
+        """(h, w, 3) exact points of a view in the camera frame of another."""
+        height, width = self.shapes[view]
+        v, u = np.mgrid[:height, :width]
+        rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(self.intrinsics[view]).T
+        cam_from_view = np.linalg.inv(self.world_from_cam[frame]) @ self.world_from_cam[view]
+        return (rays * self.depths[view][..., None]) @ cam_from_view[:3, :3].T + cam_from_view[:3, 3]
+
+
+def make_truth(
+    shapes: list[tuple[int, int]],
+    *,
+    seed: int = 0,
+    offset: tuple[float, float] = (0.0, 0.0),
+    same_place: bool = False,
+    identical: bool = False,
+) -> Truth:
+    """Cameras around a wavy ground, 3 away.
+
+    Args:
+        offset: Of the principal points from the image centres, in pixels.
+        same_place: All cameras at one place, turned differently.
+        identical: All cameras equal.
+    """
+    random = np.random.default_rng(seed)
+    poses, matrices, depths = [], [], []
+    for k, (height, width) in enumerate(shapes):
+        angle = 2 * np.pi * k / len(shapes)
+        centre = np.array([np.cos(angle), 0.8 * np.sin(angle), -3.2 + 0.3 * random.uniform(-1, 1)])
+        target = np.append(0.3 * random.uniform(-1, 1, 2), 0.0)
+        if same_place:
+            centre = np.array([0.2, 0.1, -3.0])
+        if identical:
+            target = np.zeros(3)
+        pose = golden_inputs.look_at(centre, target)
+        focal = max(height, width) * (1.0 if identical else random.uniform(0.8, 1.2))
+        matrix = np.array(
+            [[focal, 0, (width - 1) / 2 + offset[0]], [0, focal, (height - 1) / 2 + offset[1]], [0, 0, 1]], float
+        )
+        v, u = np.mgrid[:height, :width]
+        rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(matrix).T @ pose[:3, :3].T
+        depth = np.full((height, width), 3.0)
+        for _ in range(60):  # damped fixed point on the depth
+            p = centre + depth[..., None] * rays
+            depth += 0.7 * (golden_inputs.surface(p[..., 0], p[..., 1]) - p[..., 2]) / rays[..., 2]
+        poses.append(pose)
+        matrices.append(matrix)
+        depths.append(depth)
+    return Truth(shapes, np.stack(poses), np.stack(matrices), depths)
+
+
+def make_group(
+    truth: Truth, views: tuple[int, ...], *, scale: float = 1.0, noise: float = 0.0, confidence: float = 5.0
+) -> Group:
+    """What a network would predict for these views, in the frame of the first."""
+    random = np.random.default_rng([*views, 7])
+    points, confidences = [], []
+    for view in views:
+        exact = truth.points(view, views[0])
+        points.append((scale * (exact + noise * random.standard_normal(exact.shape))).astype(np.float32))
+        confidences.append(np.full(exact.shape[:2], confidence, np.float32))
+    return Group(views, points, confidences)
+
+
+def make_groups(truth: Truth, pairs: list[tuple[int, int]], **settings: float) -> list[Group]:
+    """One group per pair, each with a scale of its own."""
+    return [make_group(truth, pair, scale=0.5 + 0.3 * number, **settings) for number, pair in enumerate(pairs)]
+
+
+def complete(num_views: int) -> list[tuple[int, int]]:
+    """All ordered pairs."""
+    return [(i, j) for i in range(num_views) for j in range(num_views) if i != j]
+
+
+def pose_errors(world_from_cam: np.ndarray, truth: Truth) -> tuple[float, float]:
+    """Largest rotation error in degrees, and largest centre error by the mean radius, after the best similarity."""
+    errors = golden_inputs.pose_errors(world_from_cam, truth.world_from_cam)
+    return errors["rel_rot_deg_max"], errors["trans_rel_max"]
+
+
+def relative_rotation_error(world_from_cam: np.ndarray, truth: Truth, i: int, j: int) -> float:
+    """Degrees between the estimated and the true rotation from view j to view i."""
+    found = world_from_cam[i, :3, :3].T @ world_from_cam[j, :3, :3]
+    true = truth.world_from_cam[i, :3, :3].T @ truth.world_from_cam[j, :3, :3]
+    return float(np.degrees(np.arccos(np.clip((np.trace(found @ true.T) - 1) / 2, -1, 1))))
