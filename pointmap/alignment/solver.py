@@ -95,7 +95,8 @@ def fit_depths_and_focals(
         floor: Smaller distances weigh as if they had this one. Without it, depths and floor are found from scratch.
     """
     predicted = predictions_in_cameras(sample, state)
-    state = _with_depths(sample, state, floor, predicted)
+    if floor is None or bool(fixed.focals.all()):
+        state = _with_depths(sample, state, floor, predicted)
     if bool(fixed.focals.all()):
         return state
     if floor is None:
