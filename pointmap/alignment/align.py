@@ -145,9 +145,9 @@ def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
     if len(trees) > 1:
         sizes = [len(part.views) for part in trees]
         for part in trees[1:]:
-            named = ", ".join(str(view) for view in sorted(part.views))
+            named = ("View " if len(part.views) == 1 else "Views ") + ", ".join(map(str, sorted(part.views)))
             dropped.append(
-                f"Views {named}: nothing ties them to the largest connected part ({sizes[0]} views). The predictions "
+                f"{named}: nothing ties them to the largest connected part ({sizes[0]} views). The predictions "
                 f"fall into {len(trees)} separate parts; pair the photos more densely."
             )
         inside = torch.isin(problem.view_of, torch.tensor(tree.views, device=problem.view_of.device))

@@ -2,24 +2,25 @@
 
 import json
 
+import golden_inputs
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-
-from pointmap.alignment import AlignmentObjective, align, make_problem
-from pointmap.errors import Cancelled, InputError
-from pointmap.scene import Group
-from tests import golden_inputs
-from tests.alignment.scenes import (
+from alignment_scenes import (
+    SCENES,
     complete,
     make_group,
     make_groups,
     make_truth,
     pose_errors,
+    read_golden,
     relative_rotation_error,
 )
-from tests.alignment.test_objective import SCENES, read
+from safetensors import safe_open
+
+from pointmap.alignment import AlignmentObjective, align, make_problem
+from pointmap.errors import Cancelled, InputError
+from pointmap.scene import Group
 
 MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
 
@@ -91,7 +92,7 @@ def test_a_view_that_is_never_first_gets_its_camera_and_focal_from_its_pixels():
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_final_loss_and_poses_are_not_above_the_reference(golden_dir, scene):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
 
     result = align(groups, principal_points=data["imshapes"].flip(-1).double().numpy() / 2)
 
@@ -106,7 +107,7 @@ def test_final_loss_and_poses_are_not_above_the_reference(golden_dir, scene):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_objective_at_the_answer_is_the_stated_loss_and_stationary(golden_dir, scene):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
     centres = data["imshapes"].flip(-1).double() / 2
     start, result = (align(groups, principal_points=centres.numpy(), refine=refine) for refine in ("none", "align"))
 

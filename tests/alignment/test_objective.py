@@ -1,17 +1,14 @@
 """The differentiable objective against numbers of the public reference (tests/golden/post/alignment_*)."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
+from alignment_scenes import SCENES, read_golden
 from torch import Tensor
 
 from pointmap.alignment.objective import AlignmentObjective
 from pointmap.alignment.problem import group_scores, make_problem
 from pointmap.scene import Group
 
-SCENES = ["n4", "n5swin", "n3mixed"]
 VARIANTS = {
     "default": {},
     "l2": {"distance": "l2"},
@@ -20,19 +17,6 @@ VARIANTS = {
     "pp": {"adapt_centres": True},
     "adaptors_pp": {"adapt_groups": True, "adapt_centres": True, "base_scale": 0.7},
 }
-
-
-def read(golden_dir: Path, scene: str) -> tuple[dict[str, Tensor], list[Group]]:
-    data = load_file(golden_dir / "post" / f"alignment_{scene}.safetensors")
-    groups = [
-        Group(
-            views=(i, j),
-            points=[data[f"pred.{e}.pts_i"], data[f"pred.{e}.pts_j"]],
-            confidences=[data[f"pred.{e}.conf_i"], data[f"pred.{e}.conf_j"]],
-        )
-        for e, (i, j) in enumerate(data["edges"].tolist())
-    ]
-    return data, groups
 
 
 def make_objective(
@@ -57,7 +41,7 @@ def make_objective(
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_loss_agrees_with_the_reference(golden_dir, scene, variant):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
 
     single = make_objective(data, groups, variant)()
     double = make_objective(data, groups, variant, torch.float64)()
@@ -69,7 +53,7 @@ def test_loss_agrees_with_the_reference(golden_dir, scene, variant):
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("variant", ["default", "adaptors_pp"])
 def test_gradients_agree_with_the_reference(golden_dir, scene, variant):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
     objective = make_objective(data, groups, variant)
 
     objective().backward()
@@ -88,7 +72,7 @@ def test_gradients_agree_with_the_reference(golden_dir, scene, variant):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_twenty_adam_steps_agree_with_the_reference(golden_dir, scene):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
     objective = make_objective(data, groups, "default")
     optimizer = torch.optim.Adam([p for p in objective.parameters() if p.requires_grad], lr=0.01, betas=(0.9, 0.9))
 
@@ -108,7 +92,7 @@ def test_twenty_adam_steps_agree_with_the_reference(golden_dir, scene):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_group_scores_agree_with_the_reference(golden_dir, scene):
-    data, groups = read(golden_dir, scene)
+    data, groups = read_golden(golden_dir, scene)
 
     assert group_scores(make_problem(groups)).tolist() == pytest.approx(data["edge_scores"].tolist(), rel=1e-6)
 

@@ -1,11 +1,17 @@
 """Predictions whose truth is known: exact or noisy pointmaps of cameras that we chose."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import golden_inputs
 import numpy as np
+from safetensors.torch import load_file
+from torch import Tensor
 
 from pointmap.scene import Group
-from tests import golden_inputs
+
+SCENES = ["n4", "n5swin", "n3mixed"]
+"""Of tests/golden/post/alignment_*."""
 
 
 @dataclass(frozen=True)
@@ -102,3 +108,17 @@ def relative_rotation_error(world_from_cam: np.ndarray, truth: Truth, i: int, j:
     found = world_from_cam[i, :3, :3].T @ world_from_cam[j, :3, :3]
     true = truth.world_from_cam[i, :3, :3].T @ truth.world_from_cam[j, :3, :3]
     return float(np.degrees(np.arccos(np.clip((np.trace(found @ true.T) - 1) / 2, -1, 1))))
+
+
+def read_golden(golden_dir: Path, scene: str) -> tuple[dict[str, Tensor], list[Group]]:
+    """Inputs and numbers of the public reference for one scene of `SCENES`."""
+    data = load_file(golden_dir / "post" / f"alignment_{scene}.safetensors")
+    groups = [
+        Group(
+            views=(i, j),
+            points=[data[f"pred.{e}.pts_i"], data[f"pred.{e}.pts_j"]],
+            confidences=[data[f"pred.{e}.conf_i"], data[f"pred.{e}.conf_j"]],
+        )
+        for e, (i, j) in enumerate(data["edges"].tolist())
+    ]
+    return data, groups
