@@ -26,7 +26,7 @@ if not __package__:  # run as a file: python eval/photos.py
     __package__ = "eval"
 
 from pointmap.errors import Cancelled, InputError
-from pointmap.export.atomic import write_bytes
+from pointmap.atomic import write_bytes
 from pointmap.export.plain_json import json_bytes
 from pointmap.metrics import absolute_trajectory_error, pose_errors
 from pointmap.scene import Scene

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pointmap.atomic import atomic_path
 from pointmap.errors import InputError
 from pointmap.models import Encoding, Network
 from pointmap.progress import ProgressCallback
@@ -100,9 +101,7 @@ def image_tensor(view: View, device: torch.device | str) -> Tensor:
     return pixels.float() / 127.5 - 1
 
 
-def _batches(
-    pairs: Sequence[tuple[int, int]], views: Sequence[View], size: int
-) -> Iterator[list[tuple[int, int]]]:
+def _batches(pairs: Sequence[tuple[int, int]], views: Sequence[View], size: int) -> Iterator[list[tuple[int, int]]]:
     """Batches whose first views have one size, and whose second views have one size."""
     shapes = {pair: (views[pair[0]].image.shape, views[pair[1]].image.shape) for pair in pairs}
     for shape in dict.fromkeys(shapes.values()):
@@ -158,8 +157,6 @@ class _Cache:
 
     def save(self, pair: tuple[int, int], group: Group) -> None:
         """Write a prediction, whole or not at all."""
-        from pointmap.export.atomic import atomic_path
-
         names = ("points_i", "points_j", "confidence_i", "confidence_j")
         tensors = dict(zip(names, [*group.points, *group.confidences], strict=True))
         with atomic_path(self._path(pair)) as temporary:

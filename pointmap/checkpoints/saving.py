@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from pointmap.atomic import atomic_path
 from pointmap.checkpoints.registry import CONFIG, WEIGHTS
-from pointmap.export.atomic import atomic_path
 from pointmap.models.network import Network
 
 

@@ -48,7 +48,9 @@ def reconstruct(
     from pointmap.errors import InputError
 
     if not photos:
-        raise InputError("No photos given. Name a folder, a zip, files or a glob: pointmap reconstruct photos/ -o scene")
+        raise InputError(
+            "No photos given. Name a folder, a zip, files or a glob: pointmap reconstruct photos/ -o scene"
+        )
 
     import shutil
 
@@ -81,7 +83,9 @@ def reconstruct(
 def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     """What came out, what was left out and why, and where to look first."""
     report = scene.report
-    lines = [f"Registered {report['registered']} of {report['photos']} photos in {sum(report['seconds'].values()):.1f} s."]
+    lines = [
+        f"Registered {report['registered']} of {report['photos']} photos in {sum(report['seconds'].values()):.1f} s."
+    ]
     lines += [f"Skipped {photo['name']}: {photo['reason']}" for photo in report["skipped"]]
     lines += [f"Not registered: {name}" for name in report["not_registered"]]
     lines += report["dropped"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointmap.export.atomic import write_bytes
+from pointmap.atomic import write_bytes
 from pointmap.export.plain_json import json_bytes
 from pointmap.geometry.transforms import invert_rigid
 from pointmap.scene import Scene

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pointmap.export.atomic import atomic_path, write_bytes
+from pointmap.atomic import atomic_path, write_bytes
 from pointmap.export.names import output_stems
 from pointmap.export.plain_json import json_bytes
 from pointmap.scene import Scene

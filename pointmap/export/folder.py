@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pointmap
+from pointmap.atomic import write_bytes
 from pointmap.errors import InputError
-from pointmap.export.atomic import write_bytes
 from pointmap.export.cameras import write_cameras
 from pointmap.export.depth import write_depths
 from pointmap.export.glb import write_glb

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointmap.export.atomic import write_bytes
+from pointmap.atomic import write_bytes
 from pointmap.export.axes import gltf_from_world
 from pointmap.export.frusta import frusta_mesh, make_frusta, photo_cards
 from pointmap.export.gltf import GlbWriter

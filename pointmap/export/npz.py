@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pointmap.atomic import atomic_path
 from pointmap.errors import InputError
-from pointmap.export.atomic import atomic_path
 from pointmap.export.plain_json import to_json
 from pointmap.scene import Scene
 

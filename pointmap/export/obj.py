@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointmap.export.atomic import write_bytes
+from pointmap.atomic import write_bytes
 from pointmap.export.axes import gltf_from_world
 from pointmap.export.names import output_stems
 from pointmap.scene import Scene

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointmap.export.atomic import write_bytes
+from pointmap.atomic import write_bytes
 from pointmap.scene import Scene
 
 _VERTEX = np.dtype(

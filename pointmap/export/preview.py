@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointmap.export.atomic import atomic_path
+from pointmap.atomic import atomic_path
 from pointmap.export.frusta import Frusta, make_frusta
 from pointmap.export.palette import colorize
 from pointmap.export.splats import Splats, render_splats

@@ -6,10 +6,11 @@ On several cores or GPUs: `torchrun --nproc-per-node 2 -m pointmap.train --outpu
 import argparse
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 from pointmap.errors import InputError
-from pointmap.train.loop import TrainSettings, train
+from pointmap.train.loop import score_baselines, train
+from pointmap.train.settings import TrainSettings
+from pointmap.train.validation import HEADER
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,8 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(
             f"--{field.name.replace('_', '-')}", type=field.type, required=field.name == "output", **default
         )
-    settings = TrainSettings(**vars(parser.parse_args(arguments)))
-    settings = TrainSettings(**{**vars(settings), "output": Path(settings.output)})
+    parser.add_argument("--baselines", action="store_true", help="only score the predictors that do not look")
+    values = vars(parser.parse_args(arguments))
+    only_baselines = values.pop("baselines")
+    settings = TrainSettings(**values)
+    if only_baselines:
+        print(f"{'':16}{HEADER}")
+        for name, scores in score_baselines(settings).items():
+            print(f"{name:16}{scores.table_row()}")
+        return 0
     try:
         release = train(settings)
     except InputError as error:

@@ -11,6 +11,7 @@ from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import Encoding, Network
 from pointmap.scene import PairPrediction
 from pointmap.shapes import Bool, Float, Int
+from pointmap.train.losses import confidence_weighted, masked_mean, normalisation_scale, regression_error, with_sky
 from pointmap.train.pairs import PairBatch
 
 _FARTHEST = 12.0
@@ -55,19 +56,8 @@ def make_targets(batch: PairBatch) -> Targets:
     valid = valid & (depths < _FARTHEST * median[..., None, None])
     points_i, points_j = torch.cat([first, second]), torch.cat([second_in_first, first_in_second])
     valid_i, valid_j = torch.cat(valid.unbind(1)), torch.cat(valid.flip(1).unbind(1))
-    scale = mean_distance(points_i, points_j, valid_i, valid_j)[:, None, None, None]
+    scale = normalisation_scale(points_i, points_j, valid_i, valid_j)
     return Targets(points_i / scale, points_j / scale, valid_i, valid_j)
-
-
-def mean_distance(
-    points_i: Float[Tensor, "batch h w 3"],
-    points_j: Float[Tensor, "batch h w 3"],
-    valid_i: Bool[Tensor, "batch h w"],
-    valid_j: Bool[Tensor, "batch h w"],
-) -> Float[Tensor, "batch"]:
-    """Mean distance of all valid points of a pair from the camera of i."""
-    distance = torch.cat([points_i.norm(dim=-1) * valid_i, points_j.norm(dim=-1) * valid_j], dim=1)
-    return distance.sum(dim=(1, 2)) / (valid_i.sum(dim=(1, 2)) + valid_j.sum(dim=(1, 2))).clamp(min=1)
 
 
 def predict(
@@ -100,20 +90,19 @@ def compute_losses(
         (prediction.points_j, prediction.confidence_j, targets.points_j, targets.valid_j),
     ):
         # Only the target is normalised: dividing the prediction too would leave its own scale free to drift.
-        error = torch.where(valid, (points - target).norm(dim=-1), _SKY_ERROR)
-        confident.append((confidence * error - alpha * confidence.log()).mean())
-        errors.append(error[valid].mean())
+        error = regression_error(points, target, valid)
+        errors.append(masked_mean(error.detach(), valid))
+        error, _ = with_sky(error, valid, ~valid, _SKY_ERROR)
+        confident.append(confidence_weighted(error, confidence, alpha).mean())
     matching = similarity.new_zeros(()) if similarity is not None else errors[0].new_zeros(())
     if similarity is not None:
         matching = matching_loss(similarity, batch, encoding.grid)
     confidence = confident[0] + confident[1]
-    return Losses(
-        confidence + matching_weight * matching, confidence, errors[0].detach(), errors[1].detach(), matching.detach()
-    )
+    return Losses(confidence + matching_weight * matching, confidence, errors[0], errors[1], matching.detach())
 
 
 def matching_loss(similarity: Float[Tensor, "pairs n n"], batch: PairBatch, grid: tuple[int, int]) -> Float[Tensor, ""]:
-    """Cross-entropy of every token finding its true counterpart, in both directions (InfoNCE, van den Oord et al. 2018)."""
+    """Cross-entropy of every token finding its true counterpart, in both directions (InfoNCE, Oord et al. 2018)."""
     inverse = invert_rigid(batch.first_from_second)
     there = token_matches(batch.depths, batch.intrinsics, inverse, grid)
     back = token_matches(batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second, grid)

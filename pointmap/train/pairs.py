@@ -1,6 +1,7 @@
 """Random camera pairs in `Scenes`: like the photos that people take of one place, with known overlap."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -40,6 +41,12 @@ class PairBatch:
     def to(self, device: torch.device | str) -> "PairBatch":
         """The same on another device."""
         return PairBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @staticmethod
+    def cat(batches: "Sequence[PairBatch]") -> "PairBatch":
+        """All pairs of several batches of one image size."""
+        names = [field.name for field in fields(PairBatch)]
+        return PairBatch(**{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names})
 
 
 @dataclass(frozen=True)
@@ -85,9 +92,7 @@ def make_pairs(
         for start in range(0, len(some_scenes), chunk):
             part = slice(start, start + chunk)
             parts.append(_photograph(some_scenes[part], some_cameras[part], size, texels, num_textures))
-    return PairBatch(
-        **{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(PairBatch)}
-    )
+    return PairBatch.cat(parts)
 
 
 def _photograph(

@@ -1,7 +1,7 @@
 """Random worlds: rooms and grounds with boxes, balls, cylinders and cones on them.
 
-World frame: y points down, the floor is y = 0, units are metres. Every surface is an affine image of a unit shape, so that
-rays are intersected in closed form and every depth, pose and focal length is exact.
+World frame: y points down, the floor is y = 0, units are metres. Every surface is an affine image of a unit shape, so
+that rays are intersected in closed form and every depth, pose and focal length is exact.
 """
 
 import math

@@ -10,7 +10,8 @@ from pointmap.geometry.similarity import fit_similarity
 from pointmap.models import Network
 from pointmap.scene import PairPrediction
 from pointmap.train.augment import plain
-from pointmap.train.objective import Targets, make_targets, mean_distance, predict
+from pointmap.train.losses import normalisation_scale
+from pointmap.train.objective import Targets, make_targets, predict
 from pointmap.train.pairs import PairBatch
 
 
@@ -88,7 +89,7 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
     """Every score of every pair and order."""
     half = len(batch)
     valid = (targets.valid_i, targets.valid_j)
-    scale = mean_distance(prediction.points_i, prediction.points_j, *valid)[:, None, None, None].clamp(min=1e-6)
+    scale = normalisation_scale(prediction.points_i, prediction.points_j, *valid).clamp(min=1e-6)
     errors = [
         _masked_mean((points / scale - target).norm(dim=-1), mask)
         for points, target, mask in (

@@ -1,7 +1,7 @@
 import pytest
 
 from pointmap import InputError
-from pointmap.export.atomic import atomic_path, write_bytes
+from pointmap.atomic import atomic_path, write_bytes
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):

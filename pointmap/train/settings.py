@@ -1,0 +1,46 @@
+"""Settings of the trainer; each is an option of the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that a run depends on."""
+
+    output: Path
+    """Folder of the run: its state, its log and the weights for release."""
+    preset: str = "small"
+    """Network, by name."""
+    steps: int = 2000
+    """Length of the schedule. A run that is resumed with another length goes on in that schedule."""
+    pairs_per_step: int = 24
+    """Per process. Each is seen in both orders."""
+    fresh: float = 0.5
+    """Share of each step's pairs that are rendered for it; the others are drawn from earlier ones."""
+    pool: int = 12_000
+    """Rendered pairs that are kept in memory for that."""
+    easy_steps: int = 600
+    """So many first steps see only pairs that overlap by more than a half."""
+    matrix_rate: float = 2e-3
+    """Learning rate of the blocks' matrices (Muon)."""
+    other_rate: float = 1e-3
+    """Learning rate of everything else (AdamW)."""
+    weight_decay: float = 0.05
+    alpha: float = 0.2
+    matching_weight: float = 0.3
+    warmup_steps: int = 50
+    decay: float = 0.2
+    """Share of the steps, at the end, over which the rates fall to zero."""
+    average: float = 0.99
+    """Decay of the average of the weights, which is what is released."""
+    textures: int = 384
+    validate_every: int = 200
+    validation_pairs: int = 128
+    """Of each image size."""
+    save_every: int = 100
+    average_every: int = 10
+    """With several processes: steps between averages of their weights."""
+    seed: int = 0
+    device: str = "auto"
+    log_every: int = 20
