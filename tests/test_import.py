@@ -67,6 +67,23 @@ for module in pkgutil.walk_packages(pointmap.__path__, "pointmap."):
     )
 
 
+def test_functions_stay_functions_whatever_is_imported_after_them():
+    """Importing a submodule binds its name in the package: no public name may be the name of a submodule too."""
+    run(
+        """
+import importlib, pkgutil, pointmap
+pointmap.align
+for module in list(pkgutil.walk_packages(pointmap.__path__, "pointmap.")):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+    package, _, name = module.name.rpartition(".")
+    assert name not in getattr(importlib.import_module(package), "__all__", []), module.name
+assert callable(pointmap.align)
+assert callable(pointmap.alignment.align)
+"""
+    )
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["reconstruct", "--help"]])
 def test_help_comes_without_importing_torch(arguments):
     output = run(
