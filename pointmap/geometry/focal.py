@@ -1,11 +1,11 @@
 """The focal length that a pointmap implies."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from pointmap.errors import InputError
 from pointmap.geometry.cameras import pixel_grid
 from pointmap.shapes import Bool, Float
 
@@ -17,7 +17,7 @@ def estimate_focal(
     points_cam: Float[Tensor, "*batch h w 3"],
     centre: Float[Tensor, "*#batch 2"],
     *,
-    method: Literal["weiszfeld", "median"] = "weiszfeld",
+    method: str = "weiszfeld",
     mask: Bool[Tensor, "*#batch h w"] | None = None,
     limits: tuple[float, float] = (0.0, math.inf),
 ) -> Float[Tensor, "*batch"]:
@@ -34,7 +34,12 @@ def estimate_focal(
 
     Returns:
         One focal length per pointmap; NaN where no pixel says anything.
+
+    Raises:
+        InputError: Unknown method.
     """
+    if method not in _ESTIMATES:
+        raise InputError(f"Unknown method {method!r} of focal length; choose {' or '.join(map(repr, _ESTIMATES))}.")
     height, width = points_cam.shape[-3:-1]
     grid = pixel_grid(height, width, device=points_cam.device, dtype=points_cam.dtype)
     pixels = (grid - centre[..., None, None, :]).expand(*points_cam.shape[:-1], 2).flatten(-3, -2)
@@ -43,9 +48,8 @@ def estimate_focal(
     if mask is not None:
         kept = mask.expand(points_cam.shape[:-1]).flatten(-2)
 
-    estimate = _median_focal if method == "median" else _weiszfeld_focal
     low, high = (limit * default_focal(height, width) for limit in limits)
-    return estimate(points, pixels, kept).clamp(low, high)
+    return _ESTIMATES[method](points, pixels, kept).clamp(low, high)
 
 
 def default_focal(height: int, width: int) -> float:
@@ -74,3 +78,6 @@ def _weiszfeld_focal(
         weights = residual.clamp_min(1e-8).reciprocal()
         focal = (weights * agreement).sum(-1) / (weights * length).sum(-1)
     return focal
+
+
+_ESTIMATES = {"weiszfeld": _weiszfeld_focal, "median": _median_focal}

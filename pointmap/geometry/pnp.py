@@ -1,6 +1,7 @@
 """Where a camera was, from the pixels at which known points appear (perspective-n-point)."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,18 +69,22 @@ def estimate_pose(
     import cv2
     import numpy as np
 
-    points, observed, matrix = _as_arrays(points_world, pixels, intrinsics)
+    points, observed, matrix = (_as_array(tensor) for tensor in (points_world, pixels, intrinsics))
+    points, scale = _normalized(points)
     motion = _ransac(*_usable(points, observed), matrix, max_error_px, iterations)
     if motion is None:
         return None
     inliers = _errors(points, observed, matrix, motion) <= max_error_px
     if inliers.sum() >= _MIN_POINTS:
-        fit = cv2.solvePnP(points[inliers], observed[inliers], matrix, None, flags=cv2.SOLVEPNP_SQPNP)
-        motion = np.concatenate([fit[1].ravel(), fit[2].ravel()])
+        with suppress(cv2.error):
+            _, rotation, translation = cv2.solvePnP(
+                points[inliers], observed[inliers], matrix, None, flags=cv2.SOLVEPNP_SQPNP
+            )
+            motion = np.concatenate([rotation.ravel(), translation.ravel()])
         inliers = _errors(points, observed, matrix, motion) <= max_error_px
     if inliers.sum() < _MIN_POINTS:
         return None
-    cam_from_world = rigid(torch.from_numpy(cv2.Rodrigues(motion[:3])[0]), torch.from_numpy(motion[3:]))
+    cam_from_world = rigid(torch.from_numpy(cv2.Rodrigues(motion[:3])[0]), torch.from_numpy(scale * motion[3:]))
     return PoseEstimate(
         invert_rigid(cam_from_world).to(points_world),
         intrinsics.to(points_world),
@@ -116,7 +121,8 @@ def estimate_pose_and_focal(
     if centre is None:
         centre = points_world.new_tensor([(width - 1) / 2, (height - 1) / 2])
     usual = pinhole(points_world.new_tensor(default_focal(height, width)), centre.to(points_world))
-    focal_factor = _find_focal(*_as_arrays(points_world, pixels, usual), max_error_px, iterations)
+    points, _ = _normalized(_as_array(points_world))
+    focal_factor = _find_focal(points, _as_array(pixels), _as_array(usual), max_error_px, iterations)
     if focal_factor is None:
         return None
     matrix = usual * usual.new_tensor([[focal_factor, 1, 1], [1, focal_factor, 1], [1, 1, 1]])
@@ -141,8 +147,18 @@ def _find_focal(
     return None if best is None else _refine_focal(points, observed, matrix, *best, max_error_px)
 
 
-def _as_arrays(*tensors: Float[Tensor, "..."]) -> "list[np.ndarray]":
-    return [tensor.detach().cpu().double().numpy() for tensor in tensors]
+def _as_array(tensor: Float[Tensor, "..."]) -> "np.ndarray":
+    return tensor.detach().cpu().double().numpy()
+
+
+def _normalized(points: "np.ndarray") -> "tuple[np.ndarray, float]":
+    """Points divided by their usual distance from the origin, and that distance: OpenCV's thresholds are absolute."""
+    import numpy as np
+
+    distances = np.abs(points).max(axis=1)
+    distances = distances[np.isfinite(distances) & (distances > 0)]
+    scale = float(np.median(distances)) if len(distances) else 1.0
+    return points / scale, scale
 
 
 def _usable(points: "np.ndarray", observed: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
@@ -163,16 +179,19 @@ def _ransac(
 
     if len(points) < _MIN_POINTS:
         return None
-    found, rotation, translation, inliers = cv2.solvePnPRansac(
-        points,
-        observed,
-        matrix,
-        None,
-        iterationsCount=iterations,
-        reprojectionError=max_error_px,
-        confidence=0.9999,
-        flags=cv2.SOLVEPNP_SQPNP,
-    )
+    try:
+        found, rotation, translation, inliers = cv2.solvePnPRansac(
+            points,
+            observed,
+            matrix,
+            None,
+            iterationsCount=iterations,
+            reprojectionError=max_error_px,
+            confidence=0.9999,
+            flags=cv2.SOLVEPNP_SQPNP,
+        )
+    except cv2.error:  # SQPnP refuses points or pixels that lie in one place
+        return None
     if not found or inliers is None or len(inliers) < _MIN_POINTS:
         return None
     motion = np.concatenate([rotation.ravel(), translation.ravel()])

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pointmap.errors import InputError
 from pointmap.geometry.cameras import pinhole, unproject_depth
 from pointmap.geometry.focal import default_focal, estimate_focal
 
@@ -61,6 +62,11 @@ def test_where_no_pixel_counts_the_focal_length_is_nan(method: str):
     nothing = torch.zeros(20, 30, dtype=torch.bool)
 
     assert estimate_focal(pointmap_of_focal(torch.tensor(25.0)), CENTRE, method=method, mask=nothing).isnan()
+
+
+def test_an_unknown_method_is_an_input_error_that_lists_the_methods():
+    with pytest.raises(InputError, match=r"'mean'.*'weiszfeld' or 'median'"):
+        estimate_focal(pointmap_of_focal(torch.tensor(25.0)), CENTRE, method="mean")
 
 
 @pytest.mark.parametrize("case", [0, 1, 2])

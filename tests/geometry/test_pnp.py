@@ -61,13 +61,16 @@ def test_a_third_of_outliers_and_missing_points_are_told_apart_from_the_rest():
     torch.testing.assert_close(found.world_from_cam, world_from_cam, rtol=0, atol=1e-5)
 
 
-def test_the_scale_of_the_world_only_scales_the_camera_centre():
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e4, 1e12])
+def test_the_scale_of_the_world_only_scales_the_camera_centre(scale: float):
     points_world, pixels, world_from_cam = seen_points()
 
-    found = estimate_pose(1e4 * points_world, pixels, INTRINSICS)
-
-    expected = rigid(world_from_cam[:3, :3], 1e4 * world_from_cam[:3, 3])
-    torch.testing.assert_close(found.world_from_cam, expected, rtol=1e-5, atol=1e-2)
+    for found in (
+        estimate_pose(scale * points_world, pixels, INTRINSICS),
+        estimate_pose_and_focal(scale * points_world, pixels, IMAGE_SIZE, centre=INTRINSICS[:2, 2]),
+    ):
+        torch.testing.assert_close(found.world_from_cam[:3, :3], world_from_cam[:3, :3], rtol=0, atol=1e-5)
+        torch.testing.assert_close(found.world_from_cam[:3, 3] / scale, world_from_cam[:3, 3], rtol=0, atol=1e-5)
 
 
 def test_points_in_a_plane_give_back_a_camera_of_known_focal_length():
@@ -89,11 +92,19 @@ def test_too_few_points_give_no_camera(count: int):
     assert estimate_pose_and_focal(points_world, pixels, IMAGE_SIZE) is None
 
 
+@pytest.mark.parametrize("spread_px", [80, 0])
 @pytest.mark.parametrize(
-    "points", [torch.ones(50, 3), torch.arange(50.0)[:, None] * torch.ones(3), torch.full((50, 3), torch.nan)]
+    "points",
+    [
+        torch.zeros(50, 3),
+        torch.ones(50, 3),
+        torch.arange(50.0)[:, None] * torch.ones(3),
+        torch.full((50, 3), torch.nan),
+        torch.eye(50, 3),  # all but three in one place
+    ],
 )
-def test_points_in_one_place_on_a_line_or_nowhere_end_without_an_exception(points: Tensor):
-    pixels = torch.rand(50, 2) * 80
+def test_points_or_pixels_in_one_place_on_a_line_or_nowhere_end_without_an_exception(points: Tensor, spread_px: float):
+    pixels = 40 + torch.rand(50, 2) * spread_px
 
     for found in (
         estimate_pose(points, pixels, INTRINSICS.float()),
