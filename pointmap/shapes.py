@@ -9,9 +9,8 @@ try:
 except ImportError:
 
     class _Annotation:
-        def __class_getitem__(cls, item: object) -> object:
-            array, _shape = item  # type: ignore[misc]
-            return array
+        def __class_getitem__(cls, array_and_shape: tuple[object, str]) -> object:
+            return array_and_shape[0]
 
     class Bool(_Annotation):  # type: ignore[no-redef]
         """Stand-in for `jaxtyping.Bool`."""

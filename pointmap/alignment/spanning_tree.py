@@ -41,8 +41,8 @@ def spanning_trees(problem: Problem) -> list[Tree]:
     for obs, group in enumerate(groups):
         members[group].append(obs)
     ties: dict[int, list[tuple[float, int, int, int]]] = {view: [] for view in views}
-    for group, obs in enumerate(members):
-        for a, b in combinations(obs, 2):
+    for group, of_group in enumerate(members):
+        for a, b in combinations(of_group, 2):
             if views[a] != views[b]:
                 strength = mean[a] * mean[b]
                 ties[views[a]].append((-strength, group, views[a], views[b]))

@@ -22,8 +22,8 @@ def cached_folder(hub_id: str, revision: str | None = None) -> Path | None:
     """
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(hub_id, name, revision=revision) for name in (CONFIG, WEIGHTS)]
-    return Path(found[1]).parent if all(isinstance(path, str) for path in found) else None
+    config, weights = (try_to_load_from_cache(hub_id, name, revision=revision) for name in (CONFIG, WEIGHTS))
+    return Path(weights).parent if isinstance(config, str) and isinstance(weights, str) else None
 
 
 def fetch(

@@ -34,19 +34,21 @@ def write_glb(
         max_faces: Of the mesh.
         seed: Of the thinning.
     """
+    from trimesh.visual import TextureVisuals
+
     writer = GlbWriter(gltf_from_world(scene))
     if cloud:
         points = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
         writer.add_points("cloud", points.vertices, points.colors[:, :3])
     if mesh:
         surface = scene.mesh(texture=texture, min_confidence=min_confidence, max_faces=max_faces)
-        if texture:
-            image = np.asarray(surface.visual.material.baseColorTexture)
-            writer.add_mesh(
-                "mesh", surface.vertices, surface.faces, texture_coordinates=surface.visual.uv, texture=image
-            )
+        look = surface.visual
+        if isinstance(look, TextureVisuals):
+            image = np.asarray(look.material.baseColorTexture)
+            writer.add_mesh("mesh", surface.vertices, surface.faces, texture_coordinates=look.uv, texture=image)
         else:
-            writer.add_mesh("mesh", surface.vertices, surface.faces, colors=surface.visual.vertex_colors[:, :3])
+            assert look is not None
+            writer.add_mesh("mesh", surface.vertices, surface.faces, colors=look.vertex_colors[:, :3])
     if cameras:
         frusta = make_frusta(scene)
         vertices, faces, colors = frusta_mesh(frusta)

@@ -9,6 +9,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ VERSION = 1
 
 def save_scene(scene: Scene, path: str | Path) -> Path:
     """See `Scene.save`. Uncompressed: depths hardly compress, and a scene is written at the end of every run."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "format": np.array(FORMAT),
         "version": np.array(VERSION),
         "names": np.array(scene.names, dtype=np.str_),

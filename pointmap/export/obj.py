@@ -11,12 +11,14 @@ from pointmap.scene import Scene
 def write_obj(scene: Scene, path: str | Path, *, min_confidence: float | None = None, max_faces: int = 500_000) -> Path:
     """Write the textured mesh, y up as in .glb; NAME.mtl and NAME.png lie beside it."""
     from trimesh.exchange.obj import export_obj
+    from trimesh.visual import TextureVisuals
 
     path = Path(path)
     mesh = scene.mesh(texture=True, min_confidence=min_confidence, max_faces=max_faces)
     mesh.apply_transform(gltf_from_world(scene))
     (stem,) = output_stems([path.name])
     stem = stem.replace(" ", "_")  # an .obj separates by spaces
+    assert isinstance(mesh.visual, TextureVisuals)  # texture=True
     mesh.visual.material = mesh.visual.material.to_simple()
     mesh.visual.material.name = stem
     text, beside = export_obj(

@@ -7,10 +7,16 @@ import numpy as np
 from pointmap.atomic import write_bytes
 from pointmap.scene import Scene
 
-_VERTEX = np.dtype(
-    [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1"), ("confidence", "<f4")]
-)
-_PLY_NAMES = {"f4": "float", "u1": "uchar"}
+_VERTEX = [
+    ("x", "<f4"),
+    ("y", "<f4"),
+    ("z", "<f4"),
+    ("red", "u1"),
+    ("green", "u1"),
+    ("blue", "u1"),
+    ("confidence", "<f4"),
+]
+_PLY_TYPES = {"<f4": "float", "u1": "uchar"}
 
 
 def write_ply(
@@ -35,7 +41,7 @@ def write_ply(
     vertices["x"], vertices["y"], vertices["z"] = np.asarray(cloud.vertices).T
     vertices["red"], vertices["green"], vertices["blue"] = np.asarray(cloud.colors)[:, :3].T
     vertices["confidence"] = cloud.metadata["confidence"]
-    properties = [f"property {_PLY_NAMES[_VERTEX[name].str[1:]]} {name}" for name in _VERTEX.names]
+    properties = [f"property {_PLY_TYPES[kind]} {name}" for name, kind in _VERTEX]
     header = [
         "ply",
         "format binary_little_endian 1.0",

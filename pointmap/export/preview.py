@@ -142,7 +142,8 @@ class _Maps:
     def confidence(self, photo: int) -> UInt8[np.ndarray, "h w 3"]:
         confidence = self.scene.confidences[photo]
         positive = confidence > 0
-        return colorize(np.log(np.where(positive, confidence, 1.0)), *np.log(self.confidence_range), positive)
+        low, high = np.log(self.confidence_range)
+        return colorize(np.log(np.where(positive, confidence, 1.0)), low, high, positive)
 
 
 def _range(values: list[np.ndarray]) -> tuple[float, float]:

@@ -41,8 +41,8 @@ def focal_px(image: "Image.Image", size: tuple[int, int]) -> float | None:
     """
     tags = _tags(image, _EXIF_BLOCK)
     diagonal_px = math.hypot(*size)
-    taken = _number(tags, _PIXEL_WIDTH), _number(tags, _PIXEL_HEIGHT)
-    taken_size = taken if taken[0] and taken[1] else size
+    taken_width, taken_height = _number(tags, _PIXEL_WIDTH), _number(tags, _PIXEL_HEIGHT)
+    taken_size = (taken_width, taken_height) if taken_width and taken_height else size
     if abs(max(taken_size) * min(size) / (min(taken_size) * max(size)) - 1) > 0.02:
         return None
 

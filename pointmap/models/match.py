@@ -1,7 +1,7 @@
 """Explicit match read-out: where does each token of one view lie in the other?
 
-With rotary positions alone no value vector knows where it stands, so attention finds a match but cannot say where it is.
-Here an all-pairs similarity says it, and the decoders are told. The same similarity is what training supervises.
+With rotary positions alone no value vector knows where it stands, so attention finds a match but cannot say where it
+is. Here an all-pairs similarity says it, and the decoders are told. The same similarity is what training supervises.
 """
 
 import torch

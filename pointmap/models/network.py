@@ -1,4 +1,4 @@
-"""The whole network: `network(image_i, image_j)` is `network.decode(network.encode(image_i), network.encode(image_j))`."""
+"""The whole network: `network(image_i, image_j)` decodes, as a pair, what it encodes of each image."""
 
 import torch
 from torch import Tensor, nn
@@ -125,17 +125,17 @@ class Network(nn.Module):
             similarity: `match_similarity` of the pair where the caller has it already.
         """
         decoded_i, decoded_j = self._decode_tokens(encoding_i, encoding_j, similarity)
-        points_i, *rest_i = self._maps(self.downstream_head1, encoding_i, decoded_i)
-        points_j, *rest_j = self._maps(self.downstream_head2, encoding_j, decoded_j)
+        maps_i = self._maps(self.downstream_head1, encoding_i, decoded_i)
+        maps_j = self._maps(self.downstream_head2, encoding_j, decoded_j)
         return PairPrediction(
-            points_i=points_i,
-            points_j=points_j,
-            confidence_i=rest_i[0],
-            confidence_j=rest_j[0],
-            descriptors_i=rest_i[1],
-            descriptors_j=rest_j[1],
-            descriptor_confidence_i=rest_i[2],
-            descriptor_confidence_j=rest_j[2],
+            points_i=maps_i[0],
+            points_j=maps_j[0],
+            confidence_i=maps_i[1],
+            confidence_j=maps_j[1],
+            descriptors_i=maps_i[2],
+            descriptors_j=maps_j[2],
+            descriptor_confidence_i=maps_i[3],
+            descriptor_confidence_j=maps_j[3],
         )
 
     def match_similarity(self, encoding_i: Encoding, encoding_j: Encoding) -> Float[Tensor, "batch n m"] | None:
@@ -174,7 +174,7 @@ class Network(nn.Module):
         confidence = activate_confidence(raw[..., 3], config.confidence_activation, config.confidence_range)
         if not config.descriptor_dim:
             return points, confidence, None, None
-        local = head.head_local_features(encoding, decoded).float().movedim(1, -1)
+        local = head.get_submodule("head_local_features")(encoding, decoded).float().movedim(1, -1)
         descriptor_confidence = activate_confidence(
             local[..., -1], config.descriptor_confidence_activation, config.descriptor_confidence_range
         )

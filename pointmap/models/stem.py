@@ -1,5 +1,7 @@
 """From pixels to tokens."""
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,8 +31,7 @@ class ConvStem(nn.Module):
         super().__init__()
         channels = (3, *widths)
         self.halvings = nn.ModuleList(
-            Conv2d(before, after, 3, stride=2, padding=1)
-            for before, after in zip(channels[:-1], channels[1:], strict=True)
+            Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(channels)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in widths)
         self.proj = Conv2d(widths[-1], dim, 1)

@@ -27,8 +27,7 @@ class ConvHead(nn.Module):
         self.out = Conv2d(features, 4 * self.stride**2, 3, padding=1)
         # A new network starts from the same plain guess everywhere: points about a unit ahead, confidence near 2.
         nn.init.normal_(self.out.weight, std=1e-3)
-        with torch.no_grad():
-            self.out.bias.view(4, -1).copy_(torch.tensor([[0.0], [0.0], [0.7], [0.0]]).expand(4, self.stride**2))
+        self.out.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.7, 0.0]).repeat_interleave(self.stride**2))
 
     def forward(self, encoding: Encoding, decoded: list[Tensor]) -> Float[Tensor, "batch 4 h w"]:
         """Raw points and confidence.
