@@ -25,17 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     values = vars(parser.parse_args(arguments))
     only_baselines = values.pop("baselines")
     settings = TrainSettings(**values)
-    if only_baselines:
-        print(f"{'':16}{HEADER}")
-        for name, scores in score_baselines(settings).items():
-            print(f"{name:16}{scores.table_row()}")
-        return 0
     try:
-        release = train(settings)
+        if only_baselines:
+            scores = score_baselines(settings)
+            print("\n".join([f"{'':16}{HEADER}", *(f"{name:16}{row.table_row()}" for name, row in scores.items())]))
+        else:
+            print(f"Weights: {train(settings)}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Weights: {release}")
     return 0
 
 

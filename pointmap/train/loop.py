@@ -33,20 +33,19 @@ def train(settings: TrainSettings) -> Path:
     """Train until the schedule ends, or SIGTERM or Ctrl-C comes; returns the folder with the released weights.
 
     Raises:
-        InputError: The preset is unknown, or the state in the folder is of another network.
+        InputError: The preset is unknown, or the state in the folder is damaged or of another network.
     """
-    if settings.preset not in PRESETS:
-        raise InputError(f"Unknown preset {settings.preset!r}. Choose one of: {', '.join(PRESETS)}.")
+    config = network_config(settings)
     rank, world = _join_processes()
     device = _device(settings.device, rank)
-    run = start_or_resume(settings, device)
-    sizes = training_sizes(run.network.config)
+    run = start_or_resume(settings, config, device)
+    sizes = training_sizes(config)
     texels = make_textures(settings.textures, settings.seed, device)
     pools = [_Pool(settings.pool // len(sizes)) for _ in sizes]
     validation: list[PairBatch] | None = None
-    began, pairs_at_start = time.time(), run.pairs_seen
+    began, pairs_at_start, stopping = time.time(), run.pairs_seen, False
     with _stop_request() as stop:
-        while run.step < settings.steps and not stop.wanted:
+        while run.step < settings.steps and not stopping:
             random = Random(settings.seed * 1_000_003 + run.step * 64 + rank, device)
             shape = int(random.integers(0, len(sizes), 1))
             fresh = make_pairs(
@@ -61,8 +60,10 @@ def train(settings: TrainSettings) -> Path:
             losses = _step(run, settings, pools[shape].next(fresh, settings.pairs_per_step, random), random)
             run.step += 1
             run.pairs_seen += settings.pairs_per_step * world
-            if world > 1 and run.step % settings.average_every == 0:
-                stop.wanted = _average_processes(run.network, stop.wanted)
+            if world == 1:
+                stopping = stop.wanted
+            elif run.step % settings.average_every == 0:  # all processes leave at the same step, or one waits for ever
+                stopping = _average_processes(run.network, stop.wanted)
             if rank > 0:
                 continue
             _average_weights(run, settings.average)
@@ -74,13 +75,24 @@ def train(settings: TrainSettings) -> Path:
                 scores = validate(run.averaged, [batch.to(device) for batch in validation])
                 run.history.append({"step": run.step, "pairs": run.pairs_seen, **asdict(scores)})
                 print(f"          {HEADER}\nvalidated {scores.table_row()}", flush=True)
-            if run.step % settings.save_every == 0:
+            if run.step % settings.save_every == 0 or stop.wanted:
                 save(settings, run)
     if rank == 0:
         save(settings, run)
     if dist.is_initialized():
         dist.destroy_process_group()
     return settings.output / RELEASE
+
+
+def network_config(settings: TrainSettings) -> NetworkConfig:
+    """The network that is trained.
+
+    Raises:
+        InputError: There is no preset of that name.
+    """
+    if settings.preset not in PRESETS:
+        raise InputError(f"Unknown preset {settings.preset!r}. Choose one of: {', '.join(PRESETS)}.")
+    return PRESETS[settings.preset]
 
 
 def training_sizes(config: NetworkConfig) -> list[tuple[int, int]]:
@@ -92,7 +104,7 @@ def training_sizes(config: NetworkConfig) -> list[tuple[int, int]]:
 
 def score_baselines(settings: TrainSettings) -> dict[str, Scores]:
     """The trivial predictors on the validation pairs of a run."""
-    sizes = training_sizes(PRESETS[settings.preset])
+    sizes = training_sizes(network_config(settings))
     texels = make_textures(settings.textures, settings.seed)
     sample = [make_pairs(256, size, Random(1), texels, settings.textures, chunk=2) for size in sizes]
     return baselines(validation_pairs(settings, sizes), sample)
@@ -111,10 +123,7 @@ def _step(run: Run, settings: TrainSettings, batch: PairBatch, random: Random) -
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
     images = augment(batch.images.flatten(0, 1), random).unflatten(0, (-1, 2))
-    with torch.autocast(batch.depths.device.type, torch.bfloat16):
-        losses = compute_losses(
-            run.network, batch, images, alpha=settings.alpha, matching_weight=settings.matching_weight
-        )
+    losses = compute_losses(run.network, batch, images, alpha=settings.alpha, matching_weight=settings.matching_weight)
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
     for optimizer in run.optimizers:

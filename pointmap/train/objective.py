@@ -16,7 +16,7 @@ from pointmap.train.pairs import PairBatch
 
 _FARTHEST = 12.0
 """Points beyond so many median depths (the ground at the horizon) would dominate every mean, and are left out."""
-_SKY_ERROR = 0.5
+_SKY_ERROR = 1.0
 """What the sky counts as: far enough off that no confidence is worth claiming there."""
 _NO_MATCH = -1
 
@@ -75,14 +75,15 @@ def predict(
 def compute_losses(
     network: Network, batch: PairBatch, images: Float[Tensor, "pairs 2 3 h w"], *, alpha: float, matching_weight: float
 ) -> Losses:
-    """The objective on a batch.
+    """The objective on a batch. The network runs in bfloat16; truth and errors stay in float32.
 
     Args:
         images: The batch's images as the network takes them, augmented.
         alpha: Price of a low confidence (Wang et al. 2024, eq. 4).
         matching_weight: Of the correspondence InfoNCE.
     """
-    prediction, encoding, similarity = predict(network, images)
+    with torch.autocast(images.device.type, torch.bfloat16):
+        prediction, encoding, similarity = predict(network, images)
     targets = make_targets(batch)
     confident, errors = [], []
     for points, confidence, target, valid in (

@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pointmap.atomic import atomic_path, write_bytes
 from pointmap.checkpoints.saving import save_model
 from pointmap.errors import InputError
-from pointmap.models import PRESETS, Network, NetworkConfig
+from pointmap.models import Network, NetworkConfig
 from pointmap.train.muon import Muon
 from pointmap.train.settings import TrainSettings
 
@@ -43,25 +45,39 @@ def make_optimizers(network: Network, settings: TrainSettings) -> list[torch.opt
     ]
 
 
-def start_or_resume(settings: TrainSettings, device: torch.device) -> Run:
-    config = PRESETS[settings.preset]
+def start_or_resume(settings: TrainSettings, config: NetworkConfig, device: torch.device) -> Run:
+    """A new run, or the one in the output folder as it was last saved.
+
+    Raises:
+        InputError: The state in the folder is of another network, or cannot be read.
+    """
     torch.manual_seed(settings.seed)
     network, averaged = Network(config).to(device), Network(config).to(device)
     averaged.load_state_dict(network.state_dict())
     run = Run(network, averaged.eval().requires_grad_(False), make_optimizers(network, settings))
-    state_path = settings.output / _STATE
-    if not state_path.is_file():
-        return run
-    facts = json.loads((settings.output / _FACTS).read_text())
-    if NetworkConfig.from_dict(facts["config"]) != config:
-        raise InputError(f"{str(settings.output)!r} holds a run of another network. Choose another output folder.")
-    state = load_file(state_path, device=str(device))
-    network.load_state_dict(_part(state, "network."))
+    if (settings.output / _STATE).is_file():
+        try:
+            _resume(run, settings.output, device)
+        except InputError:
+            raise
+        except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(
+                f"The run in {str(settings.output)!r} cannot be resumed: {_STATE} or {_FACTS} is damaged or missing "
+                f"({error}). Choose another output folder, or delete both files to start again."
+            ) from error
+    return run
+
+
+def _resume(run: Run, output: Path, device: torch.device) -> None:
+    facts = json.loads((output / _FACTS).read_text())
+    if NetworkConfig.from_dict(facts["config"]) != run.network.config:
+        raise InputError(f"{str(output)!r} holds a run of another network. Choose another output folder.")
+    state = load_file(output / _STATE, device=str(device))
+    run.network.load_state_dict(_part(state, "network."))
     run.averaged.load_state_dict(_part(state, "averaged."))
     run.step, run.pairs_seen, run.history = facts["step"], facts["pairs_seen"], facts["history"]
     for index, optimizer in enumerate(run.optimizers):
         _restore(optimizer, _part(state, f"optimizer{index}."))
-    return run
 
 
 def save(settings: TrainSettings, run: Run) -> None:

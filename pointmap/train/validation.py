@@ -59,8 +59,8 @@ def validate(network: Network, batches: list[PairBatch], chunk: int = 32) -> Sco
 def baselines(batches: list[PairBatch], train: list[PairBatch]) -> dict[str, Scores]:
     """Scores of two predictors that do not look: the mean pointmap of training pairs, and identity motion.
 
-    The mean pointmap is that of view i and of view j; its pose is what those imply. Identity motion takes the true
-    points of view i for both views.
+    The mean pointmap is that of view i and of view j; its pose is what those imply. Identity motion knows the true
+    points of each view in its own frame, and takes the two frames for one.
     """
     mean_parts, identity_parts = [], []
     for batch, sample in zip(batches, train, strict=True):
@@ -81,7 +81,7 @@ def baselines(batches: list[PairBatch], train: list[PairBatch]) -> dict[str, Sco
 
 
 def _sure(points_i: Tensor, points_j: Tensor) -> PairPrediction:
-    ones = torch.ones(points_i.shape[:3])
+    ones = torch.ones_like(points_i[..., 0])
     return PairPrediction(points_i, points_j, ones, ones)
 
 
@@ -109,7 +109,7 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
     linear = i_from_j[:, :3, :3]
     rotation = linear / torch.linalg.det(linear).clamp(min=1e-12)[:, None, None] ** (1 / 3)
     height, width = depth.shape[1:]
-    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2])
+    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=depth.device)
     focal = estimate_focal(prediction.points_i, centre)
     true_focal = torch.cat([batch.intrinsics[:, 0, 0, 0], batch.intrinsics[:, 1, 0, 0]])
     return {

@@ -85,7 +85,7 @@ def shape_of(slot: int) -> str:
 
 
 def warp(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Where view 1's points fall in view 2: nearest pixel as a flat index (pairs, h * w), their depth there, in frame."""
+    """View 1's points in view 2: nearest pixel as a flat index (pairs, h * w), depth, whether it is in the frame."""
     height, width = batch.depths.shape[-2:]
     points = unproject_depth(batch.depths[:, 0].float(), batch.intrinsics[:, 0]).flatten(1, 2)
     local = transform_points(invert_rigid(batch.first_from_second), points)

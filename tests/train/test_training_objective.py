@@ -1,0 +1,207 @@
+import math
+
+import pytest
+import torch
+from oracle import Oracle, seen_once
+from worlds import rendered_pairs
+
+from pointmap.geometry.cameras import unproject_depth
+from pointmap.geometry.transforms import invert_rigid, transform_points
+from pointmap.models import PRESETS, Network
+from pointmap.train.augment import plain
+from pointmap.train.objective import compute_losses, make_targets, matching_loss, predict, token_matches
+from pointmap.train.pairs import PairBatch, scaled_intrinsics
+
+GRID = (5, 7)  # tokens of 8 pixels on 40 x 56
+
+
+def photos(batch: PairBatch) -> torch.Tensor:
+    return plain(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
+
+
+def wall(shift: float, *, depth: float = 2.0) -> PairBatch:
+    """A wall seen head-on by two cameras, the second `shift` to the right of the first."""
+    first_from_second = torch.eye(4)[None].clone()
+    first_from_second[0, 0, 3] = shift
+    return PairBatch(
+        images=torch.zeros(1, 2, 40, 56, 3, dtype=torch.uint8),
+        depths=torch.full((1, 2, 40, 56), depth),
+        intrinsics=scaled_intrinsics(torch.ones(1, 2), (40, 56)),  # focal length 56 pixels
+        first_from_second=first_from_second,
+        overlap=torch.ones(1),
+    )
+
+
+def test_targets_have_the_mean_distance_one():
+    targets = make_targets(rendered_pairs())
+
+    for points_i, points_j, valid_i, valid_j in zip(
+        targets.points_i, targets.points_j, targets.valid_i, targets.valid_j, strict=True
+    ):
+        distances = torch.cat([points_i[valid_i], points_j[valid_j]]).norm(dim=-1)
+        assert distances.mean().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_targets_are_the_scaled_points_of_both_orders():
+    batch = rendered_pairs()
+    targets, half = make_targets(batch), len(batch)
+    first, second = unproject_depth(batch.depths.float(), batch.intrinsics).unbind(1)
+    second_in_first = [*map(transform_points, batch.first_from_second[:, None], second)]
+    first_in_second = [*map(transform_points, invert_rigid(batch.first_from_second)[:, None], first)]
+
+    for pair in range(half):
+        scale = targets.points_i[pair].norm() / first[pair].norm()
+        torch.testing.assert_close(targets.points_i[pair], scale * first[pair])
+        torch.testing.assert_close(targets.points_j[pair], scale * second_in_first[pair], rtol=1e-3, atol=1e-4)
+        scale = targets.points_i[half + pair].norm() / second[pair].norm()
+        torch.testing.assert_close(targets.points_i[half + pair], scale * second[pair])
+        torch.testing.assert_close(targets.points_j[half + pair], scale * first_in_second[pair], rtol=1e-3, atol=1e-4)
+
+
+def test_the_masks_of_the_second_order_are_those_of_the_first_swapped():
+    targets = make_targets(rendered_pairs())
+    half = len(targets.valid_i) // 2
+
+    assert targets.valid_i[half:].equal(targets.valid_j[:half])
+    assert targets.valid_j[half:].equal(targets.valid_i[:half])
+
+
+def test_sky_and_far_ground_are_no_targets():
+    batch = wall(0.5)
+    batch.depths[0, 0, 3, 5] = 0
+    batch.depths[0, 1, 7, 2] = 2.0 * 13
+
+    targets = make_targets(batch)
+
+    assert not targets.valid_i[0, 3, 5]
+    assert not targets.valid_j[0, 7, 2]
+    assert (~targets.valid_i).sum() == 2  # each is missing in one order as i, in the other as j
+    assert (~targets.valid_j).sum() == 2
+
+
+def test_two_photos_from_one_place_match_token_by_token():
+    batch = seen_once(rendered_pairs())
+
+    matches = token_matches(batch.depths, batch.intrinsics, batch.first_from_second, GRID)
+
+    has_depth = (batch.depths[:, 0, 4::8, 4::8] > 0).flatten(1)
+    expected = torch.where(has_depth, torch.arange(35).expand_as(matches), -1)
+    assert matches.equal(expected)
+    assert has_depth.float().mean() > 0.5
+
+
+def test_a_camera_one_token_to_the_right_sees_everything_one_token_to_the_left():
+    batch = wall(shift=2.0 * 8 / 56)  # disparity of 8 pixels at depth 2
+
+    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+    back = token_matches(batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second, GRID)
+
+    tokens = torch.arange(35).reshape(GRID)
+    assert there.reshape(GRID)[:, 1:].equal(tokens[:, :-1])
+    assert (there.reshape(GRID)[:, 0] == -1).all()  # out of the frame
+    assert back.reshape(GRID)[:, :-1].equal(tokens[:, 1:])
+
+
+def test_what_is_hidden_has_no_match():
+    batch = wall(shift=2.0 * 8 / 56)
+    batch.depths[0, 1, :, :28] = 1.0  # something nearer stands in the left half of the second view
+
+    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+
+    assert (there.reshape(GRID)[:, 1:4] == -1).all()
+    assert (there.reshape(GRID)[:, 5:] >= 0).all()
+
+
+def test_the_matching_loss_is_least_for_the_true_matches():
+    batch = rendered_pairs()
+    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+    true = torch.nn.functional.one_hot(there.clamp(min=0), 35).float()
+
+    none = matching_loss(torch.zeros(len(batch), 35, 35), batch, GRID).item()
+    random = matching_loss(10 * torch.rand(len(batch), 35, 35), batch, GRID).item()
+    right = matching_loss(10 * true, batch, GRID).item()
+
+    assert none == pytest.approx(math.log(35), abs=1e-4)
+    assert right < none / 2 < random
+
+
+def test_the_matching_loss_of_two_photos_from_one_place_can_be_zero():
+    batch = seen_once(rendered_pairs())
+
+    assert matching_loss(30 * torch.eye(35).expand(len(batch), 35, 35), batch, GRID) < 1e-4
+
+
+def test_the_truth_has_no_regression_error():
+    batch = rendered_pairs()
+
+    losses = compute_losses(Oracle(batch), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+
+    assert losses.regression_i < 1e-6
+    assert losses.regression_j < 1e-6
+    assert losses.matching == 0
+
+
+def test_confidence_pays_where_the_points_are_right():
+    batch = wall(0.5)
+
+    shy, sure = (
+        compute_losses(Oracle(batch, confidence), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+        for confidence in (1.0, 3.0)
+    )
+
+    assert shy.confidence.item() == pytest.approx(0, abs=1e-6)
+    assert sure.confidence.item() == pytest.approx(-2 * 0.2 * math.log(3), abs=1e-5)
+
+
+def test_confidence_in_the_sky_costs():
+    batch = wall(0.5)
+    batch.depths[:, :, :20] = 0
+
+    shy, sure = (
+        compute_losses(Oracle(batch, confidence), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+        for confidence in (1.0, 3.0)
+    )
+
+    assert sure.confidence > shy.confidence
+
+
+def test_targets_are_not_rounded_to_what_the_network_computes_in():
+    batch = rendered_pairs()
+    seen = []
+
+    class Watching(Oracle):
+        def decode(self, *arguments):
+            seen.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32)
+            return self.prediction
+
+    losses = compute_losses(Watching(batch), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+
+    assert seen == [torch.bfloat16]
+    assert losses.regression_j < 1e-6  # bfloat16 would be off by 2e-3
+
+
+def test_both_orders_of_a_prediction_are_those_of_the_pair_and_the_swapped_pair():
+    batch, network = rendered_pairs()[:2], Network(PRESETS["tiny"])
+    images = photos(batch)
+
+    with torch.no_grad():
+        both, _, similarity = predict(network, images)
+        there, back = network(images[:, 0], images[:, 1]), network(images[:, 1], images[:, 0])
+
+    assert similarity.shape == (2, 35, 35)
+    torch.testing.assert_close(both.points_j, torch.cat([there.points_j, back.points_j]), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(both.points_i, torch.cat([there.points_i, back.points_i]), rtol=1e-3, atol=1e-4)
+
+
+def test_losses_and_gradients_are_finite():
+    batch, network = rendered_pairs(), Network(PRESETS["tiny"])
+
+    losses = compute_losses(network, batch, photos(batch), alpha=0.2, matching_weight=0.3)
+    losses.total.backward()
+
+    assert all(value.isfinite() for value in vars(losses).values())
+    assert losses.matching.item() == pytest.approx(math.log(35), abs=1.5)  # nothing is learnt yet
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
