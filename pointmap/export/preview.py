@@ -18,6 +18,7 @@ from pointmap.shapes import UInt8
 _MAX_ROWS = 8
 _SIDES = (("seen from the left", 35.0, 20.0), ("seen from the right, higher up", -40.0, 42.0))
 _VIEW_WIDTH, _MARGIN, _GAP, _HEADER, _CAPTION = 960, 24, 8, 64, 20
+_SHORTEST_BAR, _SCALE_TEXT = 32, 14
 _PAPER, _INK, _FAINT = (255, 255, 255), (35, 35, 40), (110, 110, 118)
 
 
@@ -38,8 +39,11 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
     tile = (round(row_height * np.clip(aspect, 0.6, 1.6)), row_height)
     body = max(len(shown) * (row_height + _CAPTION + _GAP) - _GAP, 1000)
     view_size = (_VIEW_WIDTH, (body - _GAP) // 2)
+    title = "photo" if len(shown) == len(scene) else f"{len(shown)} of {len(scene)} photos"
+    headers = (_text_width(title), _scale_width(*maps.depth_range), _scale_width(*maps.confidence_range))
+    column_width = max(tile[0], max(headers) + _GAP)  # wider than upright photos, rather than headers in one another
 
-    sheet = _Sheet(2 * _MARGIN + _VIEW_WIDTH + 3 * (tile[0] + _GAP) + _GAP, 2 * _MARGIN + _HEADER + body)
+    sheet = _Sheet(2 * _MARGIN + _VIEW_WIDTH + 3 * (column_width + _GAP) + _GAP, 2 * _MARGIN + _HEADER + body)
     top, left = _MARGIN + _HEADER, _MARGIN
     points = sum(int(mask.sum()) for mask in masks)
     sheet.text((left, _MARGIN), f"{int(scene.registered.sum())} of {len(scene)} photos registered", size=26)
@@ -50,18 +54,17 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
         sheet.paste(image, place, view_size)
         sheet.text((place[0] + 8, place[1] + 8), _SIDES[index][0], color=_FAINT, backed=True)
 
-    columns = [left + _VIEW_WIDTH + 2 * _GAP + column * (tile[0] + _GAP) for column in range(3)]
-    sheet.text(
-        (columns[0], _MARGIN + 9), "photo" if len(shown) == len(scene) else f"{len(shown)} of {len(scene)} photos"
-    )
-    sheet.scale((columns[1], _MARGIN + 9), tile[0], "depth", *maps.depth_range, reverse=True)
-    sheet.scale((columns[2], _MARGIN + 9), tile[0], "confidence", *maps.confidence_range)
+    columns = [left + _VIEW_WIDTH + 2 * _GAP + column * (column_width + _GAP) for column in range(3)]
+    scale_width = column_width - _GAP
+    sheet.text((columns[0], _MARGIN + 9), title)
+    sheet.scale((columns[1], _MARGIN + 9), scale_width, "depth", *maps.depth_range, reverse=True)
+    sheet.scale((columns[2], _MARGIN + 9), scale_width, "confidence", *maps.confidence_range)
     for row, photo in enumerate(shown):
         y = top + row * (row_height + _CAPTION + _GAP)
         for x, image in zip(columns, (scene.colors[photo], maps.depth(photo), maps.confidence(photo)), strict=True):
             sheet.paste(image, (x, y), tile)
         note = "" if scene.registered[photo] else "not registered: "
-        sheet.text((columns[0], y + row_height + 2), note + scene.names[photo], width=3 * tile[0], color=_FAINT)
+        sheet.text((columns[0], y + row_height + 2), note + scene.names[photo], width=3 * column_width, color=_FAINT)
     with atomic_path(path) as temporary:
         sheet.image.save(temporary, "PNG")
     return Path(path)
@@ -154,6 +157,25 @@ def _range(values: list[np.ndarray]) -> tuple[float, float]:
     return (float(low), float(high)) if high > 1.02 * low else (float(low / 1.01), float(high * 1.01))
 
 
+def _font(size: int = 16) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
+
+
+def _text_width(text: str, size: int = 16) -> int:
+    return round(_font(size).getlength(text))
+
+
+def _scale_ends(low: float, high: float) -> tuple[str, str]:
+    return f"{low:.3g}", f"{high:.3g}"
+
+
+def _scale_width(low: float, high: float) -> int:
+    """The least that a colour bar takes with its two ends."""
+    return sum(_text_width(end, _SCALE_TEXT) for end in _scale_ends(low, high)) + _SHORTEST_BAR
+
+
 class _Sheet:
     """A white page to draw on; places are (left, top) in pixels."""
 
@@ -182,9 +204,7 @@ class _Sheet:
         backed: bool = False,
     ) -> int:
         """Write one line, cut to a width, on white if it has to be read on an image; returns how wide it is."""
-        from PIL import ImageFont
-
-        font: Any = ImageFont.load_default(size=size)
+        font = _font(size)
         # What no font can show would stop the writing: lone surrogates of names that are not text.
         text = text.encode("utf-8", "replace").decode("utf-8")
         if width is not None and font.getlength(text) > width:
@@ -205,9 +225,9 @@ class _Sheet:
 
         self.text(place, title)
         bar = colorize(np.linspace(0, 1, 256)[None], 0.0, 1.0)[:, :: -1 if reverse else 1]
-        ends = (f"{low:.3g}", f"{high:.3g}")
+        first, last = _scale_ends(low, high)
         y = place[1] + 24
-        start = place[0] + self.text((place[0], y), ends[0], size=14, color=_FAINT) + 6
-        end = place[0] + width - 48
-        self.image.paste(Image.fromarray(bar).resize((max(1, end - start), 10)), (start, y + 4))
-        self.text((end + 6, y), ends[1], size=14, color=_FAINT)
+        start = place[0] + self.text((place[0], y), first, size=_SCALE_TEXT, color=_FAINT) + 6
+        end = place[0] + width - _text_width(last, _SCALE_TEXT) - 6
+        self.image.paste(Image.fromarray(bar).resize((end - start, 10)), (start, y + 4))
+        self.text((end + 6, y), last, size=_SCALE_TEXT, color=_FAINT)

@@ -47,6 +47,20 @@ def test_any_number_of_photos_fits_on_a_sheet(tmp_path, num_photos):
     assert 1400 < width < 2600
 
 
+def test_headers_of_columns_stand_apart_above_narrow_photos_and_long_numbers(tmp_path):
+    scene = make_scene(num_photos=100)
+    narrow = {
+        "depths": [1e-7 * depth[:, :10] for depth in scene.depths],
+        "colors": [color[:, :10] for color in scene.colors],
+        "confidences": [np.geomspace(1e6, 1e9, len(depth) * 10).reshape(-1, 10) for depth in scene.depths],
+    }
+    header = draw(replace(scene, **narrow), tmp_path)[24:88, 984:]
+
+    inked = np.flatnonzero((header < 200).any(axis=(0, 2)))
+    assert (np.diff(inked) > 10).sum() == 2
+    assert header.shape[1] - inked.max() > 20
+
+
 def test_unregistered_photos_nan_and_odd_names_do_not_stop_it(tmp_path):
     scene = without_registration(make_scene(num_photos=3), 0)
     scene.depths[1][:5] = np.nan
