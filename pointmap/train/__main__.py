@@ -6,6 +6,7 @@ On several cores or GPUs: `torchrun --nproc-per-node 2 -m pointmap.train --outpu
 import argparse
 import sys
 from dataclasses import fields
+from typing import Any
 
 from pointmap.errors import InputError
 from pointmap.train.loop import score_baselines, train
@@ -17,10 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the trainer with settings from the command line; every field of `TrainSettings` is an option."""
     parser = argparse.ArgumentParser(prog="python -m pointmap.train", description=train.__doc__)
     for field in fields(TrainSettings):
-        default = {} if field.name == "output" else {"default": field.default}
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}", type=field.type, required=field.name == "output", **default
-        )
+        options: dict[str, Any] = {"required": True} if field.name == "output" else {"default": field.default}
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, **options)
     parser.add_argument("--baselines", action="store_true", help="only score the predictors that do not look")
     values = vars(parser.parse_args(arguments))
     only_baselines = values.pop("baselines")

@@ -34,9 +34,11 @@ class Muon(torch.optim.Optimizer):
                     parameter.add_(update.to(parameter.dtype), alpha=-group["lr"])
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        gradient = parameter.grad
+        assert gradient is not None
         buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-        buffer.lerp_(parameter.grad, 1 - momentum)
-        return torch.lerp(parameter.grad, buffer, momentum)
+        buffer.lerp_(gradient, 1 - momentum)
+        return torch.lerp(gradient, buffer, momentum)
 
 
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:

@@ -107,13 +107,11 @@ def matching_loss(similarity: Float[Tensor, "pairs n n"], batch: PairBatch, grid
     inverse = invert_rigid(batch.first_from_second)
     there = token_matches(batch.depths, batch.intrinsics, inverse, grid)
     back = token_matches(batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second, grid)
-    return (
-        sum(
-            F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=_NO_MATCH)
-            for logits, target in ((similarity, there), (similarity.mT, back))
-        )
-        / 2
-    )  # type: ignore[return-value]
+    directions = [
+        F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=_NO_MATCH)
+        for logits, target in ((similarity, there), (similarity.mT, back))
+    ]
+    return torch.stack(directions).mean()
 
 
 def token_matches(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pointmap.atomic import atomic_path, write_bytes
 from pointmap.checkpoints.saving import save_model
@@ -35,7 +35,8 @@ class Run:
 
 
 def make_optimizers(network: Network, settings: TrainSettings) -> list[torch.optim.Optimizer]:
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             (matrices if "_blocks" in name and parameter.ndim == 2 else others).append(parameter)

@@ -202,20 +202,20 @@ def test_baselines_are_scored_on_the_validation_pairs_of_the_run(settings):
     assert scores["identity motion"].depth_absrel < 1e-3 < scores["mean pointmap"].depth_absrel
 
 
-def run_until_terminated(command: list[str]) -> tuple[int, str]:
-    """Start a run, ask it to stop after its second step; its exit code and what it printed."""
+def run_until_terminated(command: list[str], step: int) -> tuple[int, str]:
+    """Start a run, ask it to stop after a step; its exit code and what it printed."""
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith("step 2 "):
+        if line.startswith(f"step {step} "):
             process.send_signal(signal.SIGTERM)
     return process.wait(timeout=60), "".join(lines)
 
 
 def test_a_run_that_is_terminated_saves_its_state_first(tmp_path):
     code, output = run_until_terminated(
-        ["-m", "pointmap.train", "--output", str(tmp_path / "run"), "--steps", "100000", *QUICK]
+        ["-m", "pointmap.train", "--output", str(tmp_path / "run"), "--steps", "100000", *QUICK], step=2
     )
 
     assert code == 0, output
@@ -226,12 +226,12 @@ def test_a_run_that_is_terminated_saves_its_state_first(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_agree_on_when_to_stop(tmp_path):
-    code, output = run_until_terminated(
-        ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pointmap.train"]
-        + ["--output", str(tmp_path / "run"), "--steps", "100000", "--average-every", "5", *QUICK]
-    )
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    run = ["-m", "pointmap.train", "--output", str(tmp_path / "run"), "--steps", "100000", "--average-every", "5"]
+
+    _, output = run_until_terminated([*launcher, *run, *QUICK], step=7)  # by then both have met
 
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["step"] % 5 == 0, output
     assert facts["pairs_seen"] == 2 * 2 * facts["step"]
-    assert 'Traceback (most recent call last):\n  File "<frozen runpy>' not in output or code != 0
+    assert output.count("Weights: ") == 2, output  # both came to their end; torchrun itself then reports the signal
