@@ -2,8 +2,8 @@
 
     python demo/make_photos.py [-o demo/photos]
 
-Each set is a folder with `images/`, `cameras.json` (true cameras, in the format of the outputs) and `depth/` (true z-depth,
-16-bit PNG, in units of `depth_unit` metres, 0 = sky).
+Each set is a folder with `images/`, `cameras.json` (true cameras, in the format of the outputs) and `depth/` (true
+z-depth, 16-bit PNG, in units of `depth_unit` metres, 0 = sky).
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pointmap.export.cameras import CONVENTION
+from pointmap.export.cameras import CONVENTION, pinhole_entry
 from pointmap.geometry.transforms import invert_rigid
 from pointmap.train.pairs import look_at, scaled_intrinsics
 from pointmap.train.random import Random
@@ -106,12 +106,7 @@ def _pose(photos: PhotoSet, interest: Tensor, step: float) -> Tensor:
 def _camera(name: str, size: tuple[int, int], K: np.ndarray, world_from_cam: Tensor) -> dict[str, object]:
     return {
         "file": name,
-        "width": size[0],
-        "height": size[1],
-        "fx": float(K[0, 0]),
-        "fy": float(K[1, 1]),
-        "cx": float(K[0, 2]),
-        "cy": float(K[1, 2]),
+        **pinhole_entry(size, K),
         "distortion": None,
         "cam_from_world": invert_rigid(world_from_cam).tolist(),
     }

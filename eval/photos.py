@@ -25,8 +25,8 @@ if not __package__:  # run as a file: python eval/photos.py
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__ = "eval"
 
-from pointmap.errors import Cancelled, InputError
 from pointmap.atomic import write_bytes
+from pointmap.errors import Cancelled, InputError
 from pointmap.export.plain_json import json_bytes
 from pointmap.metrics import absolute_trajectory_error, pose_errors
 from pointmap.scene import Scene

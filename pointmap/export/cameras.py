@@ -1,5 +1,6 @@
 """cameras.json: intrinsics and poses for other programs, in pixels of the original photos."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ def cameras_dict(scene: Scene) -> dict[str, Any]:
     """The content of cameras.json: per photo file, width, height, fx, fy, cx, cy, distortion (null), cam_from_world."""
     images = []
     for index, name in enumerate(scene.names):
-        width, height = scene.image_sizes[index]
-        K = scene.intrinsics[index]
         cam_from_world = None
         if scene.registered[index]:
             cam_from_world = invert_rigid(
@@ -32,17 +31,24 @@ def cameras_dict(scene: Scene) -> dict[str, Any]:
         images.append(
             {
                 "file": name,
-                "width": int(width),
-                "height": int(height),
-                "fx": float(K[0, 0]),
-                "fy": float(K[1, 1]),
-                "cx": float(K[0, 2]),
-                "cy": float(K[1, 2]),
+                **pinhole_entry(scene.image_sizes[index], scene.intrinsics[index]),
                 "distortion": None,
                 "cam_from_world": cam_from_world,
             }
         )
     return {"convention": CONVENTION, "world_unit": "metre" if scene.metric else "arbitrary", "images": images}
+
+
+def pinhole_entry(size: Sequence[int] | np.ndarray, K: np.ndarray) -> dict[str, int | float]:
+    """A camera without its place, as the JSON files write it, from its (width, height) and 3x3 intrinsics in pixels."""
+    return {
+        "width": int(size[0]),
+        "height": int(size[1]),
+        "fx": float(K[0, 0]),
+        "fy": float(K[1, 1]),
+        "cx": float(K[0, 2]),
+        "cy": float(K[1, 2]),
+    }
 
 
 def write_cameras(scene: Scene, path: str | Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pointmap.atomic import atomic_path, write_bytes
+from pointmap.export.cameras import pinhole_entry
 from pointmap.export.names import output_stems
 from pointmap.export.plain_json import json_bytes
 from pointmap.scene import Scene
@@ -70,12 +71,7 @@ def _entry(name: str, stem: str, shape: tuple[int, ...], scale: float, K: np.nda
         "png": f"{stem}.png",
         "npz": f"{stem}.npz",
         "depth_scale": scale,
-        "width": shape[1],
-        "height": shape[0],
-        "fx": float(K[0, 0]),
-        "fy": float(K[1, 1]),
-        "cx": float(K[0, 2]),
-        "cy": float(K[1, 2]),
+        **pinhole_entry(shape[::-1], K),
     }
 
 
