@@ -14,13 +14,32 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 METHODS = ("yardstick", "pointmap")
 
 
-def measure(method: str, photos: int, size: tuple[int, int], name: str, precision: str, device: str) -> dict[str, float]:
+@dataclass(frozen=True)
+class Case:
+    """What is measured."""
+
+    photos: int
+    size: tuple[int, int]
+    """Width and height."""
+    network: str
+    precision: str
+    device: str
+
+
+def measure(method: str, case: Case) -> dict[str, float]:
     """Seconds, CPU seconds and peak memory of one method, in this process."""
     import torch
 
@@ -30,20 +49,19 @@ def measure(method: str, photos: int, size: tuple[int, int], name: str, precisio
     from pointmap.scene import View
 
     torch.manual_seed(0)
-    where = resolve_device(None if device == "auto" else device)
-    dtype = torch.float32 if method == "yardstick" else resolve_precision(precision, where)
+    where = resolve_device(None if case.device == "auto" else case.device)
+    dtype = torch.float32 if method == "yardstick" else resolve_precision(case.precision, where)
     with torch.device("meta"):
-        network = Network(PRESETS[name]).eval()
+        network = Network(PRESETS[case.network]).eval()
     network.to_empty(device=where).set_precision(dtype)
     with torch.no_grad():
         for parameter in network.parameters():  # rounded or not, the same numbers
             parameter.normal_(std=0.02)
-    width, height = size
-    images = torch.randint(0, 256, (photos, height, width, 3), dtype=torch.uint8).numpy()
-    views = [View(f"{index}.png", image, size, _identity()) for index, image in enumerate(images)]
-    pairs = list(permutations(range(photos), 2))
+    width, height = case.size
+    images = torch.randint(0, 256, (case.photos, height, width, 3), dtype=torch.uint8).numpy()
+    views = [View(f"{index}.png", image, case.size, np.eye(3)) for index, image in enumerate(images)]
+    pairs = list(permutations(range(case.photos), 2))
     _wait(where)
-    loaded = _peak_gib(where)
     wall, cpu = time.perf_counter(), time.process_time()
     if method == "pointmap":
         predict_pairs(network, views, pairs)
@@ -52,8 +70,8 @@ def measure(method: str, photos: int, size: tuple[int, int], name: str, precisio
             for i, j in pairs:
                 network(image_tensor(views[i], where), image_tensor(views[j], where))
     _wait(where)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"seconds": wall, "cpu_seconds": cpu, "loaded_gib": loaded, "peak_gib": _peak_gib(where), "pairs": len(pairs)}
+    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_gib": _peak_gib(where), "pairs": len(pairs)}
 
 
 def deviation(photos: Path) -> dict[str, float]:
@@ -81,20 +99,14 @@ def deviation(photos: Path) -> dict[str, float]:
     }
 
 
-def _identity():  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.eye(3)
-
-
-def _wait(device) -> None:  # type: ignore[no-untyped-def]
+def _wait(device: "torch.device") -> None:
     import torch
 
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def _peak_gib(device) -> float:  # type: ignore[no-untyped-def]
+def _peak_gib(device: "torch.device") -> float:
     import torch
 
     if device.type == "cuda":
@@ -114,30 +126,30 @@ def main() -> None:
     parser.add_argument("--only", choices=METHODS, help="one method, in this process, as JSON")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
+    case = Case(arguments.photos, (width, height), arguments.network, arguments.precision, arguments.device)
     if arguments.only:
-        result = measure(
-            arguments.only, arguments.photos, (width, height), arguments.network, arguments.precision, arguments.device
-        )
-        print(json.dumps(result))
+        print(json.dumps(measure(arguments.only, case)))
         return
     # Threads that spin while they wait would be counted as work.
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(arguments.threads)}
-    print(f"{arguments.photos} photos of {arguments.size}, complete graph, {arguments.network}, {arguments.threads} threads")
-    print(f"{'':10} {'seconds':>8} {'CPU s':>8} {'CPU s/pair':>10} {'peak GiB':>9}")
+    print(f"{case.photos} photos of {arguments.size}, complete graph, {case.network}, {arguments.threads} threads")
+    print(f"{'':10} {'seconds':>8} {'CPU s':>8} {'per pair':>8} {'peak GiB':>8}")
     results = {}
     for method in METHODS:
         command = [sys.executable, __file__, *sys.argv[1:], "--only", method]
         output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-        results[method] = result = json.loads(output.splitlines()[-1])
-        per_pair = result["cpu_seconds"] / result["pairs"]
-        print(
-            f"{method:10} {result['seconds']:8.1f} {result['cpu_seconds']:8.1f} {per_pair:10.1f} {result['peak_gib']:9.2f}",
-            flush=True,
+        result = results[method] = json.loads(output.splitlines()[-1])
+        columns = (
+            result["seconds"],
+            result["cpu_seconds"],
+            result["cpu_seconds"] / result["pairs"],
+            result["peak_gib"],
         )
+        print(f"{method:10} " + " ".join(f"{value:8.1f}" for value in columns), flush=True)
     yardstick, ours = (results[method] for method in METHODS)
-    print(f"ratio      {yardstick['seconds'] / ours['seconds']:8.1f} {yardstick['cpu_seconds'] / ours['cpu_seconds']:8.1f}")
-    photos = Path(__file__).parents[1] / "demo" / "photos" / "room"
-    values = deviation(photos / "images")
+    ratios = (yardstick[name] / ours[name] for name in ("seconds", "cpu_seconds"))
+    print("ratio      " + " ".join(f"{ratio:8.1f}" for ratio in ratios))
+    values = deviation(Path(__file__).parents[1] / "demo" / "photos" / "room" / "images")
     print("bfloat16 on the bundled weights: " + ", ".join(f"{name} {value:.1e}" for name, value in values.items()))
 
 

@@ -1,7 +1,8 @@
 """Run the network on photos: every photo is encoded once, pairs are decoded in batches, and nothing is done twice.
 
 With a cache folder each pair's prediction is a file of its own, named by what it depends on (both photos' pixels, the
-network's weights, the precision), so an interrupted run continues and changed photos or settings never meet old results.
+network's weights, the precision), so an interrupted run continues, and changed photos or settings never meet old
+results.
 """
 
 import hashlib

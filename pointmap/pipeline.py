@@ -54,7 +54,7 @@ def reconstruct(
             of index pairs.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
-        world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale if two or more are known.
+        world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
         shared_focal: All photos were taken with one focal length (in pixels of the working images).
         cache: Folder for the network's predictions; an interrupted run continues from it.
         progress: True shows bars; a `callback(stage, done, total, scene_so_far)` may raise `pointmap.Cancelled`.

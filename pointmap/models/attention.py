@@ -37,7 +37,7 @@ def _two_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _head_by_head(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """One head at a time, whose scores stay in the CPU's cache (768 tokens: 9 ms instead of the fused kernel's 23 ms)."""
+    """One head at a time, whose scores stay in the CPU's cache (12 heads of 768 tokens: 9 ms, fused kernel 23 ms)."""
     output = torch.empty_like(query)
     for index in torch.cartesian_prod(*(torch.arange(size) for size in query.shape[:2])).tolist():
         at = tuple(index)

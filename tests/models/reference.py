@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from golden_inputs import formula_weight
 from safetensors.torch import load_file
 from torch import Tensor
 
-from golden_inputs import formula_weight
 from pointmap.models import Network
 from pointmap.models.official import config_from_official
 

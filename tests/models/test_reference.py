@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
 from conftest import GOLDEN, SHARED
 from models.reference import error, load_formula_weights, load_network, run_case
+from safetensors.torch import load_file
+
 from pointmap.models import PRESETS, Network
 
 STORED = sorted(path for path in (GOLDEN / "models").glob("*/*_b*.safetensors"))

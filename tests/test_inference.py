@@ -1,0 +1,169 @@
+"""Predictions of pairs: each photo encoded once, batches and cache change nothing, interruption loses nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from pointmap.errors import Cancelled, InputError
+from pointmap.inference import image_tensor, network_fingerprint, predict_pairs
+from pointmap.models import PRESETS, Network
+from pointmap.scene import View
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return Network(PRESETS["tiny"]).eval()
+
+
+def make_views(*sizes):
+    rng = np.random.default_rng(0)
+    return [
+        View(f"{index}.png", rng.integers(0, 256, (height, width, 3), np.uint8), (width, height), np.eye(3))
+        for index, (height, width) in enumerate(sizes)
+    ]
+
+
+def count_calls(monkeypatch, network, name):
+    sizes = []
+    method = getattr(network, name)
+
+    def counted(first, *rest):
+        sizes.append(len(first))
+        return method(first, *rest)
+
+    monkeypatch.setattr(network, name, counted)
+    return sizes
+
+
+COMPLETE = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)]
+
+
+def test_a_group_is_what_the_network_says_of_its_pair(network):
+    views = make_views((32, 48), (32, 48))
+
+    (group,) = predict_pairs(network, views, [(1, 0)])
+
+    with torch.no_grad():
+        expected = network(image_tensor(views[1], "cpu"), image_tensor(views[0], "cpu"))
+    assert group.views == (1, 0)
+    torch.testing.assert_close(group.points[0], expected.points_i[0])
+    torch.testing.assert_close(group.points[1], expected.points_j[0])
+    torch.testing.assert_close(group.confidences[1], expected.confidence_j[0])
+
+
+def test_each_photo_is_encoded_once_however_many_pairs_it_is_in(network, monkeypatch):
+    encoded = count_calls(monkeypatch, network, "encode")
+
+    predict_pairs(network, make_views((32, 48), (32, 48), (32, 48)), COMPLETE)
+
+    assert sum(encoded) == 3
+
+
+def test_photos_of_different_sizes_meet_and_the_order_of_pairs_is_kept(network):
+    views = make_views((32, 48), (48, 32), (32, 48))
+
+    groups = predict_pairs(network, views, COMPLETE)
+
+    assert [group.views for group in groups] == COMPLETE
+    for group in groups:
+        assert [tuple(points.shape[:2]) for points in group.points] == [views[v].image.shape[:2] for v in group.views]
+
+
+def test_batches_change_nothing(network):
+    views = make_views((32, 48), (32, 48), (32, 48))
+
+    together = predict_pairs(network, views, COMPLETE, batch_size=6)
+    alone = predict_pairs(network, views, COMPLETE, batch_size=1)
+
+    for a, b in zip(together, alone, strict=True):
+        torch.testing.assert_close(a.points[1], b.points[1], rtol=1e-4, atol=1e-5)
+
+
+def test_one_photo_is_its_own_pair(network):
+    (group,) = predict_pairs(network, make_views((32, 48)), [(0, 0)])
+
+    assert group.views == (0, 0)
+
+
+def test_an_interrupted_run_continues_from_its_cache(network, monkeypatch, tmp_path):
+    views = make_views((32, 48), (32, 48), (32, 48))
+
+    def stop_at_four(stage, done, total):
+        if done >= 4:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        predict_pairs(network, views, COMPLETE, batch_size=2, cache=tmp_path, progress=stop_at_four)
+    decoded = count_calls(monkeypatch, network, "decode")
+    groups = predict_pairs(network, views, COMPLETE, batch_size=2, cache=tmp_path)
+
+    assert sum(decoded) == 2
+    fresh = predict_pairs(network, views, COMPLETE, batch_size=2)
+    for a, b in zip(groups, fresh, strict=True):
+        assert a.views == b.views
+        torch.testing.assert_close(a.points[1], b.points[1])
+
+
+def test_the_cache_knows_photos_and_networks_by_content(network, monkeypatch, tmp_path):
+    views = make_views((32, 48), (32, 48))
+    predict_pairs(network, views, [(0, 1)], cache=tmp_path)
+    renamed = [View("other.png", view.image, view.original_size, np.eye(3)) for view in views]
+    changed = [views[0], View("1.png", 255 - views[1].image, (48, 32), np.eye(3))]
+    torch.manual_seed(1)
+    other = Network(PRESETS["tiny"]).eval()
+
+    decoded = count_calls(monkeypatch, network, "decode")
+    predict_pairs(network, renamed, [(0, 1)], cache=tmp_path)
+    assert sum(decoded) == 0
+    predict_pairs(network, changed, [(0, 1)], cache=tmp_path)
+    assert sum(decoded) == 1
+    assert network_fingerprint(other) != network_fingerprint(network)
+
+
+def test_a_damaged_cache_file_is_computed_anew(network, tmp_path):
+    views = make_views((32, 48), (32, 48))
+    (whole,) = predict_pairs(network, views, [(0, 1)], cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+
+    (again,) = predict_pairs(network, views, [(0, 1)], cache=tmp_path)
+
+    torch.testing.assert_close(again.points[0], whole.points[0])
+    assert file.stat().st_size > 100
+
+
+def test_a_cache_that_is_a_file_is_refused(network, tmp_path):
+    (tmp_path / "cache").touch()
+
+    with pytest.raises(InputError, match="cache"):
+        predict_pairs(network, make_views((32, 48)), [(0, 0)], cache=tmp_path / "cache")
+
+
+def test_points_that_are_not_finite_count_for_nothing(network, monkeypatch):
+    decode = network.decode
+
+    def damaged(*encodings):
+        prediction = decode(*encodings)
+        prediction.points_i[0, 3, 5] = torch.nan
+        prediction.confidence_j[0, 7, 2] = torch.inf
+        return prediction
+
+    monkeypatch.setattr(network, "decode", damaged)
+
+    (group,) = predict_pairs(network, make_views((32, 48), (32, 48)), [(0, 1)])
+
+    assert group.confidences[0][3, 5] == 1
+    assert group.confidences[1][7, 2] == 1
+    assert all(points.isfinite().all() for points in group.points)
+
+
+def test_half_precision_is_near_full_precision(network):
+    torch.manual_seed(0)
+    half = Network(PRESETS["tiny"]).eval().set_precision(torch.bfloat16)
+    views = make_views((32, 48), (32, 48))
+
+    (rounded,), (exact,) = predict_pairs(half, views, [(0, 1)]), predict_pairs(network, views, [(0, 1)])
+
+    error = (rounded.points[0] - exact.points[0]).norm(dim=-1) / exact.points[0].norm(dim=-1)
+    assert 0 < error.median() < 0.02

@@ -1,0 +1,233 @@
+"""The whole road, on photos of a known scene and a network whose predictions are chosen."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scenes import make_scene
+
+import pointmap
+from pointmap.checkpoints import save_model
+from pointmap.errors import Cancelled, InputError
+from pointmap.models import PRESETS, Network
+from pointmap.scene import PairPrediction
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder with four photos of the test room, one of them portrait."""
+    folder = tmp_path_factory.mktemp("photos with spaces é")
+    for name, color in zip(
+        *[getattr(make_scene(scale=2, num_photos=4), key) for key in ("names", "colors")], strict=True
+    ):
+        Image.fromarray(color).save(folder / name, quality=95)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    return save_model(Network(PRESETS["tiny"]), tmp_path_factory.mktemp("weights") / "tiny")
+
+
+class Oracle(Network):
+    """Knows the test room: predicts each pair's true points, at a scale of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(PRESETS["tiny"])
+        self.scene = make_scene(scale=2, num_photos=4)
+
+    def decode(self, encoding_i, encoding_j, similarity=None):
+        points = [self._points(encoding_i, encoding_j, side) for side in (encoding_i, encoding_j)]
+        confidences = [torch.full(maps.shape[:3], 3.0) for maps in points]
+        return PairPrediction(*points, *confidences)
+
+    def encode(self, image):
+        from dataclasses import replace
+
+        encoding = super().encode(image)
+        shown = ((image[0] + 1) * 127.5).round().permute(1, 2, 0).byte().numpy().astype(float)
+        distance = [
+            np.abs(shown - color).mean() if color.shape == shown.shape else np.inf for color in self.scene.colors
+        ]
+        return replace(encoding, tokens=torch.full((1, 1, 1), float(np.argmin(distance))))
+
+    def _points(self, encoding_i, encoding_j, side):
+        maps = []
+        for i, j, view in zip(encoding_i.tokens, encoding_j.tokens, side.tokens, strict=True):
+            first, shown = int(i.item()), int(view.item())
+            i_from_world = np.linalg.inv(self.scene.world_from_cam[first])
+            points = self.scene.pointmaps[shown] @ i_from_world[:3, :3].T + i_from_world[:3, 3]
+            maps.append(torch.tensor(points * (1 + 0.1 * int(j.item())), dtype=torch.float32))
+        return torch.stack(maps)
+
+
+def test_true_predictions_give_the_true_scene(photos):
+    truth = make_scene(scale=2, num_photos=4)
+
+    # The photos are stored in working size, and their principal points are off the middle.
+    scene = pointmap.reconstruct(
+        photos, model=Oracle(), image_size=64, intrinsics=list(truth.working_intrinsics), progress=False
+    )
+
+    assert scene.names == truth.names
+    assert scene.registered.all()
+    np.testing.assert_allclose(scene.world_from_cam[0], np.eye(4), atol=1e-6)
+    first_from_cam = np.linalg.inv(truth.world_from_cam[0]) @ truth.world_from_cam
+    scale = np.linalg.norm(scene.world_from_cam[2, :3, 3]) / np.linalg.norm(first_from_cam[2, :3, 3])
+    np.testing.assert_allclose(scene.world_from_cam[:, :3, :3], first_from_cam[:, :3, :3], atol=0.02)
+    np.testing.assert_allclose(scene.world_from_cam[:, :3, 3], scale * first_from_cam[:, :3, 3], atol=0.05 * scale)
+    for index in range(4):
+        assert scene.depths[index].shape == truth.depths[index].shape
+        ratio = scene.depths[index] / truth.depths[index] / scale
+        assert abs(np.median(ratio) - 1) < 0.03
+    assert scene.paths[1] == photos / truth.names[1]
+    assert scene.report["pairs"] == 12
+    assert json.dumps(scene.report, allow_nan=False)
+
+
+def test_one_photo_and_two_photos_work(photos, weights):
+    files = sorted(photos.iterdir())
+
+    one = pointmap.reconstruct([files[0]], model=weights, progress=False)
+    two = pointmap.reconstruct(files[:2], model=weights, progress=False)
+
+    assert len(one) == 1
+    assert one.registered.all()
+    assert len(two) == 2
+
+
+def test_known_cameras_are_kept(photos):
+    truth = make_scene(scale=2, num_photos=4)
+
+    scene = pointmap.reconstruct(
+        photos,
+        model=Oracle(),
+        image_size=64,
+        intrinsics=[*truth.working_intrinsics[:3], None],
+        world_from_cam=list(truth.world_from_cam),
+        progress=False,
+    )
+
+    np.testing.assert_allclose(scene.intrinsics[:3], truth.working_intrinsics[:3], rtol=1e-5)
+    np.testing.assert_allclose(scene.world_from_cam, truth.world_from_cam, atol=1e-4)
+    assert abs(np.median(scene.depths[2] / truth.depths[2]) - 1) < 0.02
+
+
+def test_priors_of_another_number_of_photos_are_refused(photos, weights):
+    with pytest.raises(InputError, match="2 entries for 4 photos"):
+        pointmap.reconstruct(photos, model=weights, intrinsics=[None, None], progress=False)
+
+
+def test_unreadable_photos_are_left_out_and_reported(photos, weights, tmp_path):
+    files = sorted(photos.iterdir())[:2]
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+
+    scene = pointmap.reconstruct([files[0], tmp_path / "broken.jpg", files[1]], model=weights, progress=False)
+
+    assert len(scene) == 2
+    assert [photo["name"] for photo in scene.report["skipped"]] == ["broken.jpg"]
+
+
+def test_the_callback_sees_every_stage_and_can_cancel_each(photos, weights):
+    stages = []
+    pointmap.reconstruct(photos, model=weights, progress=lambda stage, *_: stages.append(stage))
+    assert list(dict.fromkeys(stages)) == ["load", "predict", "align", "done"]
+
+    for stage in ("load", "predict", "align"):
+
+        def cancel(now, done, total, scene, stage=stage):
+            if now == stage:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            pointmap.reconstruct(photos, model=weights, progress=cancel)
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "pointmap", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_the_command_writes_everything_it_says(photos, weights, tmp_path):
+    result = run("reconstruct", photos, "-o", tmp_path / "scene", "--model", weights, "--mesh")
+
+    assert result.returncode == 0, result.stderr
+    assert "Registered" in result.stdout
+    written = {path.name for path in (tmp_path / "scene").iterdir()}
+    assert written == {
+        "scene.glb", "mesh.glb", "points.ply", "cameras.json", "depth", "scene.npz", "preview.png", "report.json"
+    }  # fmt: skip
+    assert len(pointmap.Scene.load(tmp_path / "scene" / "scene.npz")) == 4
+    assert len(json.loads((tmp_path / "scene" / "cameras.json").read_text())["images"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere/"], "nowhere"),
+        (["EMPTY"], "no photos"),
+        (["BROKEN"], "broken.jpg"),
+        (["PHOTOS", "--pairs", "zigzag"], "zigzag"),
+        (["PHOTOS", "--model", "nowhere/at-all.pth"], "at-all.pth"),
+        (["PHOTOS", "-o", "FILE"], "FILE"),
+        ([], "photos"),
+    ],
+)
+def test_mistakes_cost_one_clear_line_and_exit_code_2(arguments, said, photos, weights, tmp_path):
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "BROKEN").mkdir()
+    (tmp_path / "BROKEN" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (tmp_path / "FILE").touch()
+    arguments = [photos if word == "PHOTOS" else word for word in arguments]
+    if "--model" not in arguments:
+        arguments = [*arguments, "--model", weights]
+
+    result = run("reconstruct", *arguments, cwd=tmp_path)
+
+    assert result.returncode == 2
+    assert said.lower() in result.stderr.lower()
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("stage", ["load", "predict", "align", "write files"])
+def test_ctrl_c_in_any_stage_leaves_no_half_written_file(stage, photos, weights, tmp_path):
+    out = tmp_path / "scene"
+    # The bar of the stage is where the signal comes from, so that it arrives within it.
+    interrupt = f"""
+import os, signal, sys
+import pointmap.progress
+class Bar(pointmap.progress.ProgressBar):
+    def __call__(self, stage, done, total):
+        if stage == {stage!r} and done >= 1:
+            os.kill(os.getpid(), signal.SIGINT)
+pointmap.progress.ProgressBar = Bar
+import pointmap.pipeline
+pointmap.pipeline.ProgressBar = Bar
+sys.argv = ["pointmap", "reconstruct", {str(photos)!r}, "-o", {str(out)!r}, "--model", {str(weights)!r}]
+from pointmap.cli import main
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", interrupt], capture_output=True, text=True, timeout=120)
+
+    assert result.returncode == 130, result.stderr
+    assert "interrupted" in result.stderr
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith(".")]
+    for path in files:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            load_file(path)
+    if stage in ("align", "write files"):
+        assert len(list((out / "cache").glob("*.safetensors"))) == 12
+
+    if stage != "predict":
+        return
+    again = run("reconstruct", photos, "-o", out, "--model", weights)
+    assert again.returncode == 0, again.stderr
+    assert not (out / "cache").exists()
