@@ -25,7 +25,7 @@ from pointmap.scene import Group, PairPrediction, View
 
 _LAYOUT = 1  # of the cache files; raised when they change
 _PIXEL_BYTES = 3_000
-"""Working memory of decoding per pixel of a pair and per 256 channels of the head, with room to spare."""
+"""Working memory of decoding, per pixel: some hundred channels of a DPT head at full resolution, with room to spare."""
 
 
 @torch.inference_mode()
@@ -63,14 +63,25 @@ def predict_pairs(
         progress("predict", len(groups), total)
     encoder = _Encoder(network, views)
     for batch in _batches(missing, views, batch_size or _fitting_batch(network, views)):
-        prediction = network.decode(encoder([i for i, _ in batch]), encoder([j for _, j in batch]))
-        for index, pair in enumerate(batch):
-            groups[pair] = _group(pair, prediction, index)
+        for group in _decode(network, encoder, batch):
+            groups[group.views[0], group.views[1]] = group
             if store:
-                store.save(pair, groups[pair])
+                store.save(group)
         if progress is not None:
             progress("predict", len(groups), total)
     return [groups[pair] for pair in pairs]
+
+
+def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[Group]:
+    """Predict one batch; in halves where a GPU's memory does not hold it."""
+    try:
+        prediction = network.decode(encoder([i for i, _ in batch]), encoder([j for _, j in batch]))
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+        middle = len(batch) // 2
+        return _decode(network, encoder, batch[:middle]) + _decode(network, encoder, batch[middle:])
+    return [_group(pair, prediction, index) for index, pair in enumerate(batch)]
 
 
 class _Encoder:
@@ -156,11 +167,11 @@ class _Cache:
             return None
         return Group(pair, parts[:2], parts[2:])
 
-    def save(self, pair: tuple[int, int], group: Group) -> None:
+    def save(self, group: Group) -> None:
         """Write a prediction, whole or not at all."""
         names = ("points_i", "points_j", "confidence_i", "confidence_j")
         tensors = dict(zip(names, [*group.points, *group.confidences], strict=True))
-        with atomic_path(self._path(pair)) as temporary:
+        with atomic_path(self._path((group.views[0], group.views[1]))) as temporary:
             save_file({name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}, temporary)
 
     def _path(self, pair: tuple[int, int]) -> Path:

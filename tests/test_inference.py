@@ -80,6 +80,23 @@ def test_batches_change_nothing(network):
         torch.testing.assert_close(a.points[1], b.points[1], rtol=1e-4, atol=1e-5)
 
 
+def test_a_batch_that_does_not_fit_into_memory_is_halved(network, monkeypatch):
+    decode, sizes = network.decode, []
+
+    def small_memory(encoding_i, encoding_j):
+        sizes.append(len(encoding_i))
+        if len(encoding_i) > 2:
+            raise torch.OutOfMemoryError
+        return decode(encoding_i, encoding_j)
+
+    monkeypatch.setattr(network, "decode", small_memory)
+
+    groups = predict_pairs(network, make_views((32, 48), (32, 48), (32, 48)), COMPLETE, batch_size=6)
+
+    assert [group.views for group in groups] == COMPLETE
+    assert sizes == [6, 3, 1, 2, 3, 1, 2]
+
+
 def test_one_photo_is_its_own_pair(network):
     (group,) = predict_pairs(network, make_views((32, 48)), [(0, 0)])
 

@@ -154,7 +154,7 @@ def run(*arguments, **options):
 
 
 def test_the_command_writes_everything_it_says(photos, weights, tmp_path):
-    result = run("reconstruct", photos, "-o", tmp_path / "scene", "--model", weights, "--mesh")
+    result = run("reconstruct", photos, "-o", tmp_path / "scene", "--model", weights)
 
     assert result.returncode == 0, result.stderr
     assert "Registered" in result.stdout

@@ -18,7 +18,7 @@ def reconstruct(
     pairs: str = "auto",
     shared_focal: bool = False,
     refine: Literal["align", "none"] = "align",
-    mesh: bool = False,
+    mesh: bool = True,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     cache: Path | None = None,
@@ -36,7 +36,7 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
         shared_focal: All photos were taken with one focal length.
         refine: 'none' keeps the first estimate instead of optimising over all pairs.
-        mesh: Write mesh.glb as well.
+        mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.
         cache: Folder in which predictions are kept. By default they are kept in the output folder until the run ends,
