@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,12 @@ from pointmap.checkpoints import load_model
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.images import LoadedPhotos, load_views
+from pointmap.images.masks import working_mask
 from pointmap.inference import predict_pairs
 from pointmap.models import Network
 from pointmap.pairs import make_pairs
 from pointmap.progress import ProgressBar
-from pointmap.scene import Scene
+from pointmap.scene import Group, Scene
 
 Photos = str | Path | Sequence[Any]
 SceneProgress = Callable[[str, int, int, Scene | None], None]
@@ -32,9 +34,12 @@ def reconstruct(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
+    poses: Literal["auto", "network"] = "auto",
+    depth: Literal["auto", "network"] = "auto",
     refine: Literal["align", "none"] = "align",
     intrinsics: Sequence[np.ndarray | None] | None = None,
     world_from_cam: Sequence[np.ndarray | None] | None = None,
+    masks: Sequence[np.ndarray | str | Path | None] | None = None,
     shared_focal: bool = False,
     cache: str | Path | None = None,
     progress: bool | SceneProgress = True,
@@ -52,9 +57,12 @@ def reconstruct(
             224 network); default what the network was trained for.
         pairs: Which photos meet: a strategy ("auto", "complete", "window-3", "log-window-3", "one-to-all-0") or a list
             of index pairs.
+        poses, depth: Where the geometry comes from; "auto" is the network.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
+        masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all.
+            What is not kept takes no part in the alignment, and has depth 0.
         shared_focal: All photos were taken with one focal length (in pixels of the working images).
         cache: Folder for the network's predictions; an interrupted run continues from it.
         progress: True shows bars; a `callback(stage, done, total, scene_so_far)` may raise `pointmap.Cancelled`.
@@ -69,6 +77,9 @@ def reconstruct(
         InputError: The photos or a setting cannot be used; the message says what to do.
         Cancelled: Raised by the callback.
     """
+    for name, source in (("poses", poses), ("depth", depth)):
+        if source not in ("auto", "network"):
+            raise InputError(f"Unknown source of {name} {source!r}. Choose 'auto' or 'network'.")
     clock = _Clock()
     with _reporter(progress) as tell:
         with clock("load network"):
@@ -83,10 +94,11 @@ def reconstruct(
                 photos, image_size=image_size or config.image_size, patch_size=config.patch_size, progress=tell
             )
         views = loaded.views
-        known_intrinsics, known_poses = _working_priors(loaded, intrinsics, world_from_cam)
+        known_intrinsics, known_poses, keep = _working_priors(loaded, intrinsics, world_from_cam, masks)
         pair_list = make_pairs(len(views), pairs)
         with clock("predict"):
             groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
+        groups = [_masked(group, keep) for group in groups]
         with clock("align"):
             alignment = align(
                 groups,
@@ -110,7 +122,7 @@ def reconstruct(
                 ]
             ),
             world_from_cam=alignment.world_from_cam,
-            depths=alignment.depths,
+            depths=[np.where(mask, depth, 0) for depth, mask in zip(alignment.depths, keep, strict=True)],
             confidences=alignment.confidences,
             colors=[view.image for view in views],
             working_intrinsics=alignment.intrinsics,
@@ -124,24 +136,42 @@ def reconstruct(
 
 
 def _working_priors(
-    loaded: LoadedPhotos, intrinsics: Sequence[Any] | None, world_from_cam: Sequence[Any] | None
-) -> tuple[list[np.ndarray | None] | None, list[np.ndarray | None] | None]:
-    """What is known of the photos that could be read, with intrinsics in pixels of the working images."""
+    loaded: LoadedPhotos,
+    intrinsics: Sequence[Any] | None,
+    world_from_cam: Sequence[Any] | None,
+    masks: Sequence[Any] | None,
+) -> tuple[list[np.ndarray | None], list[np.ndarray | None], list[np.ndarray]]:
+    """What is known of the photos that could be read: intrinsics in working pixels, poses, and the pixels to keep."""
     count = len(loaded.views) + len(loaded.skipped)
-    for name, prior in (("intrinsics", intrinsics), ("world_from_cam", world_from_cam)):
+    given = {"intrinsics": intrinsics, "world_from_cam": world_from_cam, "masks": masks}
+    for name, prior in given.items():
         if prior is not None and len(prior) != count:
             raise InputError(
                 f"{name} has {len(prior)} entries for {count} photos. Give one per photo, None where it is not known."
             )
-    known_intrinsics = known_poses = None
-    if intrinsics is not None:
-        known_intrinsics = [
-            None if intrinsics[index] is None else working_intrinsics(intrinsics[index], view.working_from_original)
-            for index, view in zip(loaded.indices, loaded.views, strict=True)
-        ]
-    if world_from_cam is not None:
-        known_poses = [world_from_cam[index] for index in loaded.indices]
-    return known_intrinsics, known_poses
+    known: dict[str, list[Any]] = {
+        name: [None if prior is None else prior[index] for index in loaded.indices] for name, prior in given.items()
+    }
+    return (
+        [
+            None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
+            for K, view in zip(known["intrinsics"], loaded.views, strict=True)
+        ],
+        known["world_from_cam"],
+        [
+            np.ones(view.image.shape[:2], bool) if mask is None else working_mask(mask, view)
+            for mask, view in zip(known["masks"], loaded.views, strict=True)
+        ],
+    )
+
+
+def _masked(group: Group, keep: list[np.ndarray]) -> Group:
+    """The group with confidence 1, which weighs nothing, where pixels are not kept."""
+    confidences = [
+        torch.where(torch.from_numpy(keep[view]), torch.as_tensor(confidence), 1.0)
+        for view, confidence in zip(group.views, group.confidences, strict=True)
+    ]
+    return replace(group, confidences=confidences)
 
 
 class _Clock:

@@ -118,6 +118,35 @@ def test_known_cameras_are_kept(photos):
     assert abs(np.median(scene.depths[2] / truth.depths[2]) - 1) < 0.02
 
 
+def test_what_a_mask_leaves_out_takes_no_part(photos):
+    truth = make_scene(scale=2, num_photos=4)
+    masks = [None] * 4
+    masks[1] = np.zeros(truth.colors[1].shape[:2], np.uint8)
+    masks[1][:, :40] = 255
+    oracle = Oracle()
+    points = oracle._points
+
+    def wrong_on_the_right(encoding_i, encoding_j, side):
+        maps = points(encoding_i, encoding_j, side)
+        for index, view in enumerate(side.tokens):
+            if int(view.item()) == 1:
+                maps[index, :, 40:] *= 3
+        return maps
+
+    oracle._points = wrong_on_the_right
+    cameras = {"intrinsics": list(truth.working_intrinsics), "world_from_cam": list(truth.world_from_cam)}
+
+    scene = pointmap.reconstruct(photos, model=oracle, image_size=64, masks=masks, progress=False, **cameras)
+
+    assert (scene.depths[1][:, 40:] == 0).all()
+    assert abs(np.median(scene.depths[1][:, :40] / truth.depths[1][:, :40]) - 1) < 0.01
+
+
+def test_a_mask_of_another_size_is_refused(photos, weights):
+    with pytest.raises(InputError, match=r"shape \(2, 3\)"):
+        pointmap.reconstruct(photos, model=weights, masks=[np.ones((2, 3)), None, None, None], progress=False)
+
+
 def test_priors_of_another_number_of_photos_are_refused(photos, weights):
     with pytest.raises(InputError, match="2 entries for 4 photos"):
         pointmap.reconstruct(photos, model=weights, intrinsics=[None, None], progress=False)
