@@ -30,6 +30,9 @@ _LAST_PIXELS = 10_000
 _LEAST_PIXELS = 256
 _FIRST_BUDGET = 500_000
 _LAST_BUDGET = 1_000_000
+_LAST_TOLERANCE = 1e-4
+"""The last passes start where the first ones ended; a small network's predictions, which agree on no scene, would keep
+them busy over the fifth digit."""
 
 
 def align(
@@ -110,6 +113,7 @@ def align(
                 state,
                 fixed,
                 max_passes=_MAX_PASSES // 2,
+                tolerance=_LAST_TOLERANCE,
                 on_pass=lambda done: report(done + _MAX_PASSES // 2),
             )
             history += last
