@@ -147,7 +147,9 @@ class Scene:
             pointmaps.append(points_world.reshape(points_cam.shape).numpy())
         return pointmaps
 
-    def masks(self, *, min_confidence: float | None = None) -> list[np.ndarray]:
+    def masks(
+        self, *, min_confidence: float | None = None, visibility_tolerance: float | None = None
+    ) -> list[np.ndarray]:
         """N arrays (h, w) bool, True where a pixel's point is kept in clouds, meshes and depth images.
 
         Left out are photos that are not registered, depths that are not positive and finite, low confidences
@@ -155,13 +157,20 @@ class Scene:
 
         Args:
             min_confidence: Pixels below are left out; default `pointmap.fusion.masks.robust_min_confidence`.
+            visibility_tolerance: Leave out points too that hang in front of what a surer photo sees, by more than this
+                share of its depth; None keeps them.
         """
         from pointmap.fusion.masks import scene_masks
 
-        return scene_masks(self, min_confidence)
+        return scene_masks(self, min_confidence, visibility_tolerance)
 
     def point_cloud(
-        self, *, min_confidence: float | None = None, max_points: int | None = None, seed: int = 0
+        self,
+        *,
+        min_confidence: float | None = None,
+        visibility_tolerance: float | None = None,
+        max_points: int | None = None,
+        seed: int = 0,
     ) -> "trimesh.PointCloud":
         """Coloured points of all registered photos, in the world frame.
 
@@ -169,13 +178,14 @@ class Scene:
         pixel at the point, in scene units).
 
         Args:
-            min_confidence: See `masks`.
+            min_confidence, visibility_tolerance: See `masks`.
             max_points: Draw so many at random if there are more.
             seed: Of that draw.
         """
         from pointmap.fusion.cloud import point_cloud
 
-        return point_cloud(self, min_confidence=min_confidence, max_points=max_points, seed=seed)
+        masks = self.masks(min_confidence=min_confidence, visibility_tolerance=visibility_tolerance)
+        return point_cloud(self, masks, max_points=max_points, seed=seed)
 
     def mesh(
         self, *, texture: bool = False, min_confidence: float | None = None, max_faces: int = 500_000

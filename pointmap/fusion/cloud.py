@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointmap.errors import InputError
-from pointmap.fusion.masks import scene_masks
 from pointmap.scene import Scene
 
 if TYPE_CHECKING:
@@ -13,14 +12,13 @@ if TYPE_CHECKING:
 
 
 def point_cloud(
-    scene: Scene, *, min_confidence: float | None = None, max_points: int | None = None, seed: int = 0
+    scene: Scene, masks: list[np.ndarray], *, max_points: int | None = None, seed: int = 0
 ) -> "trimesh.PointCloud":
-    """See `Scene.point_cloud`."""
+    """The points where the masks are True; see `Scene.point_cloud`."""
     import trimesh
 
     if max_points is not None and max_points < 1:
         raise InputError(f"max_points is {max_points}; give at least 1, or None for all points.")
-    masks = scene_masks(scene, min_confidence)
     masks = _thin_out(masks, max_points, seed)
     positions, colors, confidences, photos, spacings = [], [], [], [], []
     for index, (mask, points) in enumerate(zip(masks, scene.pointmaps, strict=True)):

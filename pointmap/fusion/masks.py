@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from pointmap.fusion.visibility import clear_free_space
 from pointmap.scene import Scene
 from pointmap.shapes import Bool, Float
 
@@ -52,7 +53,9 @@ def robust_min_confidence(confidences: Sequence[np.ndarray]) -> float:
     return 1.0 if len(values) == 0 else float(1 + (np.median(values) - 1) / 4)
 
 
-def scene_masks(scene: Scene, min_confidence: float | None = None) -> list[np.ndarray]:
+def scene_masks(
+    scene: Scene, min_confidence: float | None = None, visibility_tolerance: float | None = None
+) -> list[np.ndarray]:
     """N arrays (h, w) bool: see `Scene.masks`."""
     usable = [
         registered & np.isfinite(depth) & (depth > 0) & (confidence > 0)
@@ -62,10 +65,30 @@ def scene_masks(scene: Scene, min_confidence: float | None = None) -> list[np.nd
         min_confidence = robust_min_confidence(
             [confidence[keep] for confidence, keep in zip(scene.confidences, usable, strict=True)]
         )
-    return [
+    masks = [
         keep & (confidence >= min_confidence) & ~flying_pixels(torch.from_numpy(np.asarray(depth, np.float32))).numpy()
         for keep, confidence, depth in zip(usable, scene.confidences, scene.depths, strict=True)
     ]
+    if visibility_tolerance is not None:
+        masks = _without_contradicted(scene, masks, visibility_tolerance)
+    return masks
+
+
+def _without_contradicted(scene: Scene, masks: list[np.ndarray], tolerance: float) -> list[np.ndarray]:
+    """What is kept already and lies in front of nothing that a surer pixel, itself kept, sees."""
+    registered = np.flatnonzero(scene.registered)
+    pointmaps = scene.pointmaps
+    cleared = clear_free_space(
+        [torch.from_numpy(pointmaps[view]) for view in registered],
+        [torch.from_numpy(np.where(masks[view], scene.confidences[view], 0).astype(np.float32)) for view in registered],
+        torch.from_numpy(scene.working_intrinsics[registered].astype(np.float32)),
+        torch.from_numpy(scene.world_from_cam[registered].astype(np.float32)),
+        tolerance=tolerance,
+    )
+    masks = list(masks)
+    for view, confidence in zip(registered, cleared, strict=True):
+        masks[view] = confidence.numpy() > 0
+    return masks
 
 
 def _max_around(values: Float[Tensor, "h w"], reach: int) -> Float[Tensor, "h w"]:
