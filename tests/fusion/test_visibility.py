@@ -33,7 +33,7 @@ def floating(scene: Scene) -> Scene:
     from dataclasses import replace
 
     depths = [depth.copy() for depth in scene.depths]
-    depths[0][10:14, 12:18] *= 0.5
+    depths[0][20:28, 26:38] *= 0.6
     confidences = [scene.confidences[0] * 0.5, *scene.confidences[1:]]
     return replace(scene, depths=depths, confidences=confidences)
 
@@ -45,7 +45,7 @@ def test_a_patch_that_floats_before_the_wall_is_left_out():
     cleared = scene.masks(min_confidence=1.0, visibility_tolerance=0.05)[0]
 
     patch = np.zeros_like(plain)
-    patch[11:13, 13:17] = True
+    patch[22:26, 28:36] = True
     assert plain[patch].mean() > 0.9
     assert cleared[patch].mean() < 0.1
     assert cleared[~patch].sum() > 0.9 * plain[~patch].sum()

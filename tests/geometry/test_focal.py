@@ -90,3 +90,13 @@ def test_focal_lengths_agree_with_the_reference(golden_dir: Path, method: str, c
         rtol=1e-5,
         atol=0,
     )
+
+
+def test_focal_lengths_of_a_pair_are_those_of_the_reference_viewer(golden_dir):
+    data = load_file(golden_dir / "post" / "pair_viewer.safetensors")
+
+    for edge, (view, _) in enumerate(data["edges"].tolist()):
+        points = data[f"pred.{edge}.pts_i"]
+        height, width = points.shape[:2]
+        focal = estimate_focal(points, torch.tensor([width / 2, height / 2]))
+        torch.testing.assert_close(focal, data["focals"][view], rtol=1e-5, atol=0)
