@@ -81,7 +81,7 @@ def photograph(photos: PhotoSet, out: Path, *, oversampling: int = 3) -> None:
         depth = rendering.depths[0, 0, middle::oversampling, middle::oversampling]
         millimetres = (depth / DEPTH_UNIT).round().clamp(0, 65535).numpy().astype(np.uint16)
         Image.fromarray(millimetres).save(folder / "depth" / f"{name}.png")
-        images.append(_camera(f"{name}.jpg", photos.size, K, world_from_cam))
+        images.append(_camera(f"images/{name}.jpg", photos.size, K, world_from_cam))
     cameras = {"convention": CONVENTION, "depth_unit": DEPTH_UNIT, "images": images}
     (folder / "cameras.json").write_text(json.dumps(cameras, indent=1) + "\n")
 

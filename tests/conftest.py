@@ -23,8 +23,9 @@ try:
 except ImportError:  # the shape check is a bonus of the development environment
     pass
 
+ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
