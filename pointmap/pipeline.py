@@ -1,5 +1,6 @@
 """From photos to a scene: the road of the whole package on one page."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -210,7 +211,7 @@ def _report(
         "registered": int(alignment.registered.sum()),
         "not_registered": [name for name, ok in zip(names, alignment.registered, strict=True) if not ok],
         "skipped": [{"name": photo.name, "reason": photo.reason} for photo in loaded.skipped],
-        "dropped": alignment.dropped,
+        "dropped": [_with_names(line, names) for line in alignment.dropped],
         "pairs": len(pairs),
         "loss": alignment.loss,
         "loss_history": alignment.history,
@@ -218,3 +219,9 @@ def _report(
         "precision": str(network.precision).removeprefix("torch."),
         "device": str(network.device),
     }
+
+
+def _with_names(line: str, names: list[str]) -> str:
+    """The aligner knows views by number only; people know photos by name."""
+    numbers = r"^Views? (\d+(?:, \d+)*)"
+    return re.sub(numbers, lambda match: ", ".join(names[int(number)] for number in match[1].split(", ")), line)

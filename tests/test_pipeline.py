@@ -162,6 +162,21 @@ def test_unreadable_photos_are_left_out_and_reported(photos, weights, tmp_path):
     assert [photo["name"] for photo in scene.report["skipped"]] == ["broken.jpg"]
 
 
+def test_a_photo_that_nothing_ties_to_the_rest_is_named(photos):
+    class Blind(Oracle):
+        def decode(self, encoding_i, encoding_j, similarity=None):
+            prediction = super().decode(encoding_i, encoding_j)
+            for encoding, points in ((encoding_i, prediction.points_i), (encoding_j, prediction.points_j)):
+                points[encoding.tokens.flatten() == 3] = torch.nan
+            return prediction
+
+    scene = pointmap.reconstruct(photos, model=Blind(), image_size=64, progress=False)
+
+    assert scene.registered.tolist() == [True, True, True, False]
+    assert scene.report["not_registered"] == ["photo 3.jpg"]
+    assert any(line.startswith("photo 3.jpg") for line in scene.report["dropped"])
+
+
 def test_the_callback_sees_every_stage_and_can_cancel_each(photos, weights):
     stages = []
     pointmap.reconstruct(photos, model=weights, progress=lambda stage, *_: stages.append(stage))
