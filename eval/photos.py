@@ -65,6 +65,7 @@ def evaluate_photos(
     output: Annotated[Path, arg(aliases=["-o"])] = Path("eval-photos"),
     model: str = "small",
     photos: int = 8,
+    shared_focal: bool = False,
     device: str | None = None,
     seed: int = 0,
 ) -> list[Row]:
@@ -76,6 +77,7 @@ def evaluate_photos(
         output: Folder for photos.json.
         model: What `pointmap reconstruct --model` takes.
         photos: At most so many of each set, evenly chosen.
+        shared_focal: Tell the reconstruction that each set was taken with one focal length.
         device: cpu or cuda; default cuda where there is one.
         seed: Of the reconstruction.
     """
@@ -89,7 +91,7 @@ def evaluate_photos(
     network = pointmap.load_model(model, device=device)
 
     def reconstruct(files: list[Path]) -> Scene:
-        return pointmap.reconstruct(files, model=network, device=device, seed=seed, progress=False)
+        return pointmap.reconstruct(files, model=network, shared_focal=shared_focal, seed=seed, progress=False)
 
     rows: list[Row] = []
     print(format_row(COLUMNS))
@@ -99,7 +101,13 @@ def evaluate_photos(
             if row.error:
                 print(f"  {row.error}", flush=True)
             rows.append(row)
-    settings = {"model": model, "photos": photos, "seed": seed, "threads": torch.get_num_threads()}
+    settings = {
+        "model": model,
+        "photos": photos,
+        "shared_focal": shared_focal,
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+    }
     version = {"pointmap": pointmap.__version__, "torch": str(torch.__version__)}
     content = {"benchmark": "photos", **settings, **version, "rows": [asdict(row) for row in rows]}
     print(f"Written: {write_bytes(output / 'photos.json', json_bytes(content))}")

@@ -21,7 +21,7 @@ from pointmap.inference import predict_pairs
 from pointmap.models import Network
 from pointmap.pairs import make_pairs
 from pointmap.progress import ProgressBar
-from pointmap.scene import Group, Scene
+from pointmap.scene import Group, Scene, View
 
 Photos = str | Path | Sequence[Any]
 SceneProgress = Callable[[str, int, int, Scene | None], None]
@@ -55,12 +55,13 @@ def reconstruct(
         device: Where the network runs; default CUDA where there is one, else the CPU.
         precision: Of the network; "auto" takes bfloat16 where the hardware has it.
         image_size: Long side of the working images in pixels (224: short side of a square crop, as for DUSt3R's
-            224 network); default what the network was trained for.
+            224 network); default what suits the network.
         pairs: Which photos meet: a strategy ("auto", "complete", "window-3", "log-window-3", "one-to-all-0") or a list
             of index pairs.
         poses, depth: Where the geometry comes from; "auto" is the network.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
+            Unknown ones take the focal length that EXIF states, if it does.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
         masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all.
             What is not kept takes no part in the alignment, and has depth 0.
@@ -92,7 +93,7 @@ def reconstruct(
         config = network.config
         with clock("load photos"):
             loaded = load_views(
-                photos, image_size=image_size or config.image_size, patch_size=config.patch_size, progress=tell
+                photos, image_size=image_size or config.working_size, patch_size=config.patch_size, progress=tell
             )
         views = loaded.views
         known_intrinsics, known_poses, keep = _working_priors(loaded, intrinsics, world_from_cam, masks)
@@ -154,16 +155,21 @@ def _working_priors(
         name: [None if prior is None else prior[index] for index in loaded.indices] for name, prior in given.items()
     }
     return (
-        [
-            None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
-            for K, view in zip(known["intrinsics"], loaded.views, strict=True)
-        ],
+        [_working_K(K, view) for K, view in zip(known["intrinsics"], loaded.views, strict=True)],
         known["world_from_cam"],
         [
             np.ones(view.image.shape[:2], bool) if mask is None else working_mask(mask, view)
             for mask, view in zip(known["masks"], loaded.views, strict=True)
         ],
     )
+
+
+def _working_K(K: np.ndarray | None, view: View) -> np.ndarray | None:
+    """Known intrinsics in working pixels: the caller's, else with EXIF's focal length about the photo's middle."""
+    if K is None and view.focal_px_prior is not None:
+        width, height = view.original_size
+        K = np.array([[view.focal_px_prior, 0, (width - 1) / 2], [0, view.focal_px_prior, (height - 1) / 2], [0, 0, 1]])
+    return None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
 
 
 def _masked(group: Group, keep: list[np.ndarray]) -> Group:
@@ -212,6 +218,7 @@ def _report(
         "not_registered": [name for name, ok in zip(names, alignment.registered, strict=True) if not ok],
         "skipped": [{"name": photo.name, "reason": photo.reason} for photo in loaded.skipped],
         "dropped": [_with_names(line, names) for line in alignment.dropped],
+        "focal_from_exif": [view.name for view in loaded.views if view.focal_px_prior is not None],
         "pairs": len(pairs),
         "loss": alignment.loss,
         "loss_history": alignment.history,

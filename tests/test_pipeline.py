@@ -147,6 +147,18 @@ def test_a_mask_of_another_size_is_refused(photos, weights):
         pointmap.reconstruct(photos, model=weights, masks=[np.ones((2, 3)), None, None, None], progress=False)
 
 
+def test_the_focal_length_in_exif_is_taken_as_known(photos, weights, tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 35  # millimetres on 35 mm film, whose diagonal is 43.27 mm
+    with Image.open(sorted(photos.iterdir())[0]) as image:
+        image.save(tmp_path / "a.jpg", exif=exif)
+
+    scene = pointmap.reconstruct([tmp_path / "a.jpg"], model=weights, progress=False)
+
+    assert scene.intrinsics[0, 0, 0] == pytest.approx(35 / 43.27 * np.hypot(64, 48), rel=1e-3)
+    assert scene.report["focal_from_exif"] == ["a.jpg"]
+
+
 def test_priors_of_another_number_of_photos_are_refused(photos, weights):
     with pytest.raises(InputError, match="2 entries for 4 photos"):
         pointmap.reconstruct(photos, model=weights, intrinsics=[None, None], progress=False)

@@ -32,9 +32,9 @@ def reconstruct(
         photos: A folder, a zip, files or globs. Unreadable files are skipped and named.
         output: Folder for the results; files of an earlier run in it are replaced.
         model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded.
-        image_size: Long side of the working images in pixels; default what the network was trained for.
+        image_size: Long side of the working images in pixels; default what suits the network.
         pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
-        shared_focal: All photos were taken with one focal length.
+        shared_focal: All photos were taken with one focal length: one camera, no zoom. Helps much where it is true.
         refine: 'none' keeps the first estimate instead of optimising over all pairs.
         mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.

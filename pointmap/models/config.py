@@ -15,6 +15,8 @@ class NetworkConfig:
 
     image_size: int = 512
     """Long side of the training images in pixels; 224: short side of square crops."""
+    inference_size: int | None = None
+    """Long side of working images where another size than that of training serves better; None: the same."""
     patch_size: int = 16
     metric: bool = False
     """Points are in metres."""
@@ -62,6 +64,11 @@ class NetworkConfig:
             raise InputError(f"stem_widths {self.stem_widths} halve the image to other patches than {self.patch_size}.")
         if self.head == "conv" and self.stem != "conv":
             raise InputError("The convolutional head needs the convolutional stem, whose features it reuses.")
+
+    @property
+    def working_size(self) -> int:
+        """Long side (at 224: short side) of the images to predict on, in pixels."""
+        return self.inference_size or self.image_size
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; infinities become the strings "inf" and "-inf"."""
@@ -118,6 +125,7 @@ PRESETS = {
     "small": NetworkConfig(
         **_OURS,
         image_size=112,
+        inference_size=160,
         encoder_dim=192,
         encoder_depth=4,
         encoder_heads=3,

@@ -12,6 +12,8 @@ class TrainSettings:
     """Folder of the run: its state, its log and the weights for release."""
     preset: str = "small"
     """Network, by name."""
+    start: str = ""
+    """Folder with weights that a new run starts from, such as weights/small; empty: from random ones."""
     steps: int = 2000
     """Length of the schedule. A run that is resumed with another length goes on in that schedule."""
     pairs_per_step: int = 24

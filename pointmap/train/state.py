@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pointmap.atomic import atomic_path, write_bytes
+from pointmap.checkpoints.containers import read_checkpoint
+from pointmap.checkpoints.fitting import fit_weights
 from pointmap.checkpoints.saving import save_model
 from pointmap.errors import InputError
 from pointmap.models import Network, NetworkConfig
@@ -54,6 +56,8 @@ def start_or_resume(settings: TrainSettings, config: NetworkConfig, device: torc
     """
     torch.manual_seed(settings.seed)
     network, averaged = Network(config).to(device), Network(config).to(device)
+    if settings.start:
+        fit_weights(network, read_checkpoint(Path(settings.start)).state, source=repr(settings.start))
     averaged.load_state_dict(network.state_dict())
     run = Run(network, averaged.eval().requires_grad_(False), make_optimizers(network, settings))
     if (settings.output / _STATE).is_file():
