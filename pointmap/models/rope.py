@@ -12,6 +12,7 @@ RotaryTable = tuple[Tensor, Tensor]
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # a table that is first made for inference must serve training as well
 def rotary_table(
     grid: tuple[int, int], head_dim: int, base: float, device: torch.device, dtype: torch.dtype
 ) -> RotaryTable:
@@ -34,4 +35,4 @@ def rotate(tokens: Float[Tensor, "batch heads n dim"], table: RotaryTable) -> Fl
     """Turn queries or keys by their positions."""
     cosine, sine = table
     swapped = tokens.unflatten(-1, (2, 2, -1)).flip(-2).flatten(-3)
-    return tokens * cosine + swapped * sine
+    return torch.addcmul(tokens * cosine, swapped, sine)

@@ -22,7 +22,8 @@ class ResidualUnit(nn.Module):
         self.conv2 = Conv2d(features, features, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.conv2(F.relu(self.conv1(F.relu(features))))
+        # In place where no gradient needs the earlier value: fresh memory costs a CPU as much as the arithmetic.
+        return self.conv2(F.relu_(self.conv1(F.relu(features)))).add_(features)
 
 
 class Fusion(nn.Module):
@@ -90,7 +91,7 @@ class _Dpt(nn.Module):
             level = self.scratch.get_submodule(f"layer{index}_rn")(level)
             fused = self.scratch.get_submodule(f"refinenet{index}")(fused, level)
         features = upsample(self.head["0"](fused))
-        return self.head["4"](F.relu(self.head["2"](features)))
+        return self.head["4"](F.relu_(self.head["2"](features)))
 
 
 class DptHead(nn.Module):

@@ -1,0 +1,82 @@
+"""What the network promises beyond the reference's numbers."""
+
+import pytest
+import torch
+
+from pointmap.errors import InputError
+from pointmap.models import PRESETS, Encoding, Network, NetworkConfig
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Network(PRESETS["tiny"]).eval()
+
+
+def test_prediction_is_decoding_two_encodings_of_any_sizes(network):
+    image_i, image_j = torch.rand(2, 3, 32, 48) * 2 - 1, torch.rand(2, 3, 48, 32) * 2 - 1
+
+    with torch.no_grad():
+        whole = network(image_i, image_j)
+        parts = network.decode(network.encode(image_i), network.encode(image_j))
+
+    assert whole.points_i.shape == (2, 32, 48, 3)
+    assert whole.points_j.shape == (2, 48, 32, 3)
+    torch.testing.assert_close(whole.points_j, parts.points_j)
+    assert (whole.confidence_i >= 1).all()
+
+
+def test_gradients_flow_after_inference_of_the_same_size(network):
+    image = torch.rand(1, 3, 40, 56) * 2 - 1
+    with torch.inference_mode():
+        network(image, image)
+
+    network(image, image).points_j.sum().backward()
+
+    assert network.decoder_embed.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["DUSt3R_ViTLarge_BaseDecoder_512_dpt", "tiny"])
+def test_every_weight_that_plays_a_part_gets_a_gradient(name):
+    from dataclasses import replace
+
+    small = {"encoder_dim": 32, "encoder_depth": 2, "encoder_heads": 2, "decoder_dim": 24, "decoder_heads": 2}
+    config = (
+        PRESETS[name] if name == "tiny" else replace(PRESETS[name], **small, dpt_widths=(8, 8, 8, 8), dpt_features=8)
+    )
+    network = Network(config)
+    image = torch.rand(1, 3, 64, 48) * 2 - 1
+
+    prediction = network(image, image.flip(-1))
+    (prediction.points_i.square().sum() + prediction.points_j.square().sum()).backward()
+
+    without = {key for key, value in network.named_parameters() if value.requires_grad and value.grad is None}
+    assert all("refinenet4.resConfUnit1" in key for key in without)
+
+
+def test_encodings_are_batched_and_chosen_from(network):
+    images = torch.rand(3, 3, 32, 48) * 2 - 1
+    with torch.no_grad():
+        encoding = network.encode(images)
+
+    again = Encoding.cat([encoding[[2]], encoding[:2]])[[1, 2, 0]]
+
+    assert len(again) == 3
+    torch.testing.assert_close(again.tokens, encoding.tokens)
+    torch.testing.assert_close(again.skips[0], encoding.skips[0])
+    with pytest.raises(ValueError, match="different sizes"):
+        Encoding.cat([encoding, network.encode(torch.zeros(1, 3, 48, 32))])
+
+
+def test_an_image_that_is_no_whole_number_of_patches_is_refused(network):
+    with pytest.raises(InputError, match="50x32"):
+        network.encode(torch.zeros(1, 3, 32, 50))
+
+
+def test_a_config_survives_json():
+    import json
+
+    for config in PRESETS.values():
+        assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False))) == config
+    with pytest.raises(InputError, match="wings"):
+        NetworkConfig.from_dict({"wings": 2})
