@@ -147,6 +147,20 @@ def test_another_seed_starts_from_other_weights(settings):
     assert not first.equal(other)
 
 
+def test_a_new_run_can_start_from_released_weights(settings, tmp_path):
+    released = train(settings)
+    later = replace(settings, output=tmp_path / "later", start=str(released))
+
+    run = start_or_resume(later, network_config(later), torch.device("cpu"))
+
+    expected = pointmap.load_model(released, precision="fp32").state_dict()
+    assert run.step == 0
+    for state in (run.network.state_dict(), run.averaged.state_dict()):
+        for name, value in expected.items():
+            torch.testing.assert_close(state[name], value)
+    assert all(parameter.dtype == torch.float32 for parameter in run.network.parameters())
+
+
 def test_the_state_of_another_network_is_refused(settings):
     train(replace(settings, steps=1))
 
