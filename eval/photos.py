@@ -65,6 +65,7 @@ def evaluate_photos(
     output: Annotated[Path, arg(aliases=["-o"])] = Path("eval-photos"),
     model: str = "small",
     photos: int = 8,
+    image_size: int | None = None,
     shared_focal: bool = False,
     device: str | None = None,
     seed: int = 0,
@@ -77,6 +78,7 @@ def evaluate_photos(
         output: Folder for photos.json.
         model: What `pointmap reconstruct --model` takes.
         photos: At most so many of each set, evenly chosen.
+        image_size: Long side of the working images; default what suits the network.
         shared_focal: Tell the reconstruction that each set was taken with one focal length.
         device: cpu or cuda; default cuda where there is one.
         seed: Of the reconstruction.
@@ -91,7 +93,9 @@ def evaluate_photos(
     network = pointmap.load_model(model, device=device)
 
     def reconstruct(files: list[Path]) -> Scene:
-        return pointmap.reconstruct(files, model=network, shared_focal=shared_focal, seed=seed, progress=False)
+        return pointmap.reconstruct(
+            files, model=network, image_size=image_size, shared_focal=shared_focal, seed=seed, progress=False
+        )
 
     rows: list[Row] = []
     print(format_row(COLUMNS))

@@ -52,6 +52,27 @@ def test_a_group_is_what_the_network_says_of_its_pair(network):
     torch.testing.assert_close(group.confidences[1], expected.confidence_j[0])
 
 
+def test_groups_can_enter_an_objective_with_gradients(network):
+    (group,) = predict_pairs(network, make_views((32, 48), (32, 48)), [(0, 1)])
+    scale = torch.ones((), requires_grad=True)
+
+    (scale * group.points[0]).square().sum().backward()
+
+    assert scale.grad > 0
+
+
+def test_one_changed_weight_makes_another_fingerprint(network):
+    before = network_fingerprint(network)
+    changed = Network(PRESETS["tiny"]).eval()
+    changed.load_state_dict(network.state_dict())
+    assert network_fingerprint(changed) == before
+
+    with torch.no_grad():
+        changed.enc_blocks[0].mlp.fc1.weight[3, 5] *= 1.0001
+
+    assert network_fingerprint(changed) != before
+
+
 def test_each_photo_is_encoded_once_however_many_pairs_it_is_in(network, monkeypatch):
     encoded = count_calls(monkeypatch, network, "encode")
 
