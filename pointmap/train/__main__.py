@@ -19,7 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pointmap.train", description=train.__doc__)
     for field in fields(TrainSettings):
         options: dict[str, Any] = {"required": True} if field.name == "output" else {"default": field.default}
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, **options)
+        if field.type is bool:
+            options |= {"action": argparse.BooleanOptionalAction}
+        else:
+            options |= {"type": field.type}
+        parser.add_argument(f"--{field.name.replace('_', '-')}", **options)
     parser.add_argument("--baselines", action="store_true", help="only score the predictors that do not look")
     values = vars(parser.parse_args(arguments))
     only_baselines = values.pop("baselines")

@@ -12,7 +12,7 @@ class TrainSettings:
     """Folder of the run: its state, its log and the weights for release."""
     preset: str = "small"
     """Network, by name."""
-    start: str = ""
+    weights: str = ""
     """Folder with weights that a new run starts from, such as weights/small; empty: from random ones."""
     steps: int = 2000
     """Length of the schedule. A run that is resumed with another length goes on in that schedule."""
@@ -39,6 +39,9 @@ class TrainSettings:
     """Share of the steps, at the end, over which the rates fall to zero."""
     average: float = 0.99
     """Decay of the average of the weights, which is what is released."""
+    compile: bool = False
+    """Fuse the element-wise parts of every block with torch.compile; takes a C++ compiler (on a GPU: Triton), and half
+    a minute at the start."""
     textures: int = 384
     validate_every: int = 200
     validation_pairs: int = 128

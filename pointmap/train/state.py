@@ -56,8 +56,8 @@ def start_or_resume(settings: TrainSettings, config: NetworkConfig, device: torc
     """
     torch.manual_seed(settings.seed)
     network, averaged = Network(config).to(device), Network(config).to(device)
-    if settings.start:
-        fit_weights(network, read_checkpoint(Path(settings.start)).state, source=repr(settings.start))
+    if settings.weights:
+        fit_weights(network, read_checkpoint(Path(settings.weights)).state, source=repr(settings.weights))
     averaged.load_state_dict(network.state_dict())
     run = Run(network, averaged.eval().requires_grad_(False), make_optimizers(network, settings))
     if (settings.output / _STATE).is_file():

@@ -149,7 +149,7 @@ def test_another_seed_starts_from_other_weights(settings):
 
 def test_a_new_run_can_start_from_released_weights(settings, tmp_path):
     released = train(settings)
-    later = replace(settings, output=tmp_path / "later", start=str(released))
+    later = replace(settings, output=tmp_path / "later", weights=str(released))
 
     run = start_or_resume(later, network_config(later), torch.device("cpu"))
 
