@@ -47,10 +47,13 @@ class PairPrediction:
     """At least 1."""
     confidence_j: Float[Tensor, "batch h_j w_j"]
     descriptors_i: Float[Tensor, "batch h_i w_i d"] | None = None
-    """Unit-norm local features (MASt3R); None for networks without them."""
+    """Unit-norm local features; None for networks without them."""
     descriptors_j: Float[Tensor, "batch h_j w_j d"] | None = None
     descriptor_confidence_i: Float[Tensor, "batch h_i w_i"] | None = None
     descriptor_confidence_j: Float[Tensor, "batch h_j w_j"] | None = None
+    sky_i: Float[Tensor, "batch h_i w_i"] | None = None
+    """Logit of the pixel showing sky; None for networks that do not say."""
+    sky_j: Float[Tensor, "batch h_j w_j"] | None = None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ class NetworkConfig:
     """Channels of the explicit match read-out between the views (ours); 0: none."""
     conv_features: int = 64
     """Channels of the convolutional head (ours)."""
+    sky: bool = False
+    """The convolutional head also says where the sky is (ours)."""
 
     def __post_init__(self) -> None:
         for name in ("encoder", "decoder"):
@@ -64,6 +66,8 @@ class NetworkConfig:
             raise InputError(f"stem_widths {self.stem_widths} halve the image to other patches than {self.patch_size}.")
         if self.head == "conv" and self.stem != "conv":
             raise InputError("The convolutional head needs the convolutional stem, whose features it reuses.")
+        if self.sky and self.head != "conv":
+            raise InputError("Only the convolutional head says where the sky is.")
 
     @property
     def working_size(self) -> int:
@@ -107,6 +111,8 @@ _OURS: dict[str, Any] = {
     "absolute_position": True,
     "qk_norm": True,
     "match_dim": 64,
+    "descriptor_dim": 16,
+    "sky": True,
 }
 
 PRESETS = {

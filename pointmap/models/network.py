@@ -136,6 +136,8 @@ class Network(nn.Module):
             descriptors_j=maps_j[2],
             descriptor_confidence_i=maps_i[3],
             descriptor_confidence_j=maps_j[3],
+            sky_i=maps_i[4],
+            sky_j=maps_j[4],
         )
 
     def match_similarity(self, encoding_i: Encoding, encoding_j: Encoding) -> Float[Tensor, "batch n m"] | None:
@@ -166,19 +168,23 @@ class Network(nn.Module):
 
     def _maps(
         self, head: nn.Module, encoding: Encoding, decoded: list[Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Points, confidence, descriptors and their confidence of one view."""
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """Points, confidence, descriptors and their confidence, and the logit of sky of one view."""
         config = self.config
         raw = head(encoding, decoded).float().movedim(1, -1)
         points = activate_points(raw[..., :3], config.depth_activation)
         confidence = activate_confidence(raw[..., 3], config.confidence_activation, config.confidence_range)
+        sky = raw[..., 4] if config.sky else None
         if not config.descriptor_dim:
-            return points, confidence, None, None
-        local = head.get_submodule("head_local_features")(encoding, decoded).float().movedim(1, -1)
+            return points, confidence, None, None, sky
+        if config.head == "conv":
+            local = raw[..., 4 + config.sky :]
+        else:
+            local = head.get_submodule("head_local_features")(encoding, decoded).float().movedim(1, -1)
         descriptor_confidence = activate_confidence(
             local[..., -1], config.descriptor_confidence_activation, config.descriptor_confidence_range
         )
-        return points, confidence, activate_descriptors(local[..., :-1]), descriptor_confidence
+        return points, confidence, activate_descriptors(local[..., :-1]), descriptor_confidence, sky
 
     def _rotary_table(self, grid: tuple[int, int], head_dim: int) -> RotaryTable:
         dtype = self.precision
@@ -190,7 +196,14 @@ class Network(nn.Module):
 def _make_head(config: NetworkConfig) -> nn.Module:
     dims = (config.encoder_dim, config.decoder_dim)
     if config.head == "conv":
-        return ConvHead(*dims, config.patch_size, config.stem_widths, config.conv_features)
+        return ConvHead(
+            *dims,
+            config.patch_size,
+            config.stem_widths,
+            config.conv_features,
+            sky=config.sky,
+            descriptor_dim=config.descriptor_dim,
+        )
     if config.head == "linear":
         return LinearHead(config.decoder_dim, config.patch_size)
     head = DptHead(*dims, config.decoder_depth, config.patch_size, config.dpt_widths, config.dpt_features)

@@ -132,7 +132,7 @@ def _step(run: Run, settings: TrainSettings, batch: PairBatch, random: Random) -
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
     images = augment(batch.images.flatten(0, 1), random).unflatten(0, (-1, 2))
-    losses = compute_losses(run.network, batch, images, alpha=settings.alpha, matching_weight=settings.matching_weight)
+    losses = compute_losses(run.network, batch, images, settings.objective, random)
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
     for optimizer in run.optimizers:

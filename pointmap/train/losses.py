@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from pointmap.errors import InputError
+from pointmap.geometry.cameras import camera_rays
 from pointmap.shapes import Bool, Float
 
 NormalisationMode = Literal["avg_dis", "avg_log1p", "sqrt_dis", "median_dis"]
@@ -188,6 +189,48 @@ def with_sky(
         The errors, and the mask of what now counts: targets and sky.
     """
     return torch.where(sky & ~valid, sky_error, error), valid | sky
+
+
+def ray_loss(
+    points: Float[Tensor, "b h w 3"], intrinsics: Float[Tensor, "b 3 3"], known: Bool[Tensor, "b h w"]
+) -> Float[Tensor, ""]:
+    """Mean distance between unit vectors to predicted points and the true lines of sight, in their own camera."""
+    rays = torch.nn.functional.normalize(camera_rays(*points.shape[1:3], intrinsics), dim=-1)
+    length = points.float().norm(dim=-1, keepdim=True)
+    return masked_mean((points.float() / length.clamp(min=1e-6) - rays).norm(dim=-1), known)
+
+
+def depth_gradient_loss(
+    depth: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"], scales: int = 4
+) -> Float[Tensor, ""]:
+    """Differences of the error of log depth between pixels 1, 2, 4, ... apart (Ranftl et al. 2020, MiDaS, eq. 11).
+
+    Blind to the scale of the depth, and sharp at its edges.
+    """
+    error = torch.where(valid, (depth.float().clamp(min=1e-3) / target.clamp(min=1e-3)).log(), 0.0)
+    total = error.new_zeros(())
+    for step in (2**k for k in range(scales)):
+        for axis in (1, 2):
+            length = error.shape[axis] - step
+            ahead, here = error.narrow(axis, step, length), error.narrow(axis, 0, length)
+            both = valid.narrow(axis, step, length) & valid.narrow(axis, 0, length)
+            total = total + masked_mean((ahead - here).abs().clamp(max=2.0), both)
+    return total / (2 * scales)
+
+
+def normal_loss(
+    points: Float[Tensor, "b h w 3"], target: Float[Tensor, "b h w 3"], valid: Bool[Tensor, "b h w"]
+) -> Float[Tensor, ""]:
+    """Mean of 1 - cos of the angle between predicted and true normals, from differences two pixels apart."""
+    inner = valid[:, 1:-1, 1:-1] & valid[:, 2:, 1:-1] & valid[:, :-2, 1:-1] & valid[:, 1:-1, 2:] & valid[:, 1:-1, :-2]
+
+    def normals(cloud: Tensor) -> Tensor:
+        cloud = cloud.float()
+        right, down = cloud[:, 1:-1, 2:] - cloud[:, 1:-1, :-2], cloud[:, 2:, 1:-1] - cloud[:, :-2, 1:-1]
+        normal = torch.linalg.cross(right, down)
+        return normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+
+    return masked_mean(1 - (normals(points) * normals(target)).sum(dim=-1), inner)
 
 
 def _full_precision(values: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""What a training step minimises: points in both orders of every pair, and the matches between them."""
+"""What a training step minimises: points in both orders of every pair, and the matches between them.
+
+Every part has a weight in `Objective`; 0 leaves it out. `eval/ablations.py` measures what each is worth.
+"""
 
 from dataclasses import dataclass
 
@@ -11,14 +14,49 @@ from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import Encoding, Network
 from pointmap.scene import PairPrediction
 from pointmap.shapes import Bool, Float, Int
-from pointmap.train.losses import confidence_weighted, masked_mean, normalisation_scale, regression_error, with_sky
+from pointmap.train.losses import (
+    confidence_weighted,
+    depth_gradient_loss,
+    masked_mean,
+    normal_loss,
+    normalisation_scale,
+    ray_loss,
+    regression_error,
+    with_sky,
+)
+from pointmap.train.matching_losses import at_pixels, confident_matching_loss, descriptor_similarity, match_cost
 from pointmap.train.pairs import PairBatch
+from pointmap.train.random import Random
 
 _FARTHEST = 12.0
 """Points beyond so many median depths (the ground at the horizon) would dominate every mean, and are left out."""
 _SKY_ERROR = 1.0
 """What the sky counts as: far enough off that no confidence is worth claiming there."""
 _NO_MATCH = -1
+_DESCRIPTOR_TEMPERATURE = 0.05
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weights of the parts of the objective; 0 leaves a part out."""
+
+    alpha: float = 1.0
+    """Price of a low confidence: a pixel with error e is claimed with confidence alpha / e. At the published 0.2 a
+    small network, with errors of 0.2 and more, says 1 everywhere, and alignment has no weights."""
+    matching: float = 1.0
+    """Of the cross-entropy of token matches."""
+    descriptors: float = 0.1
+    """Of matching pixels by their descriptors (MASt3R)."""
+    samples: int = 256
+    """Pixels of each pair and order that are matched by descriptors."""
+    rays: float = 0.0
+    """Of the angle between predicted and true line of sight of view i, which says the focal length."""
+    gradients: float = 0.0
+    """Of the slopes of log depth of view i, at four scales (MiDaS)."""
+    normals: float = 0.0
+    """Of the direction of the surfaces of view i."""
+    sky: float = 0.1
+    """Of telling sky from surfaces."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +68,34 @@ class Targets:
     points_j: Float[Tensor, "batch h w 3"]
     valid_i: Bool[Tensor, "batch h w"]
     valid_j: Bool[Tensor, "batch h w"]
+    known_i: Bool[Tensor, "batch h w"]
+    """Also where there is no surface (the sky) or one too far away; not where nobody knows."""
+    known_j: Bool[Tensor, "batch h w"]
+    sky_i: Bool[Tensor, "batch h w"]
+    sky_j: Bool[Tensor, "batch h w"]
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Parts of the objective, all means over the batch."""
+    """Parts of the objective, all means over the batch, without their weights; 0 where a part is left out."""
 
     total: Float[Tensor, ""]
     confidence: Float[Tensor, ""]
     regression_i: Float[Tensor, ""]
     regression_j: Float[Tensor, ""]
     matching: Float[Tensor, ""]
+    descriptors: Float[Tensor, ""]
+    rays: Float[Tensor, ""]
+    gradients: Float[Tensor, ""]
+    normals: Float[Tensor, ""]
+    sky: Float[Tensor, ""]
 
 
 def make_targets(batch: PairBatch) -> Targets:
     """Exact pointmaps of both orders, from depths and cameras."""
     depths = batch.depths.float()
+    known, sky = depths.isfinite(), depths == 0
+    depths = depths.nan_to_num(nan=0.0)
     points = unproject_depth(depths, batch.intrinsics)
     first, second = points.unbind(1)
     shape = first.shape
@@ -55,9 +105,10 @@ def make_targets(batch: PairBatch) -> Targets:
     median = torch.where(valid, depths, torch.nan).flatten(2).nanmedian(dim=2).values
     valid = valid & (depths < _FARTHEST * median[..., None, None])
     points_i, points_j = torch.cat([first, second]), torch.cat([second_in_first, first_in_second])
-    valid_i, valid_j = torch.cat(valid.unbind(1)), torch.cat(valid.flip(1).unbind(1))
+    valid_i, known_i, sky_i = (torch.cat(mask.unbind(1)) for mask in (valid, known, sky))
+    valid_j, known_j, sky_j = (torch.cat(mask.flip(1).unbind(1)) for mask in (valid, known, sky))
     scale = normalisation_scale(points_i, points_j, valid_i, valid_j)
-    return Targets(points_i / scale, points_j / scale, valid_i, valid_j)
+    return Targets(points_i / scale, points_j / scale, valid_i, valid_j, known_i, known_j, sky_i, sky_j)
 
 
 def predict(
@@ -73,33 +124,94 @@ def predict(
 
 
 def compute_losses(
-    network: Network, batch: PairBatch, images: Float[Tensor, "pairs 2 3 h w"], *, alpha: float, matching_weight: float
+    network: Network,
+    batch: PairBatch,
+    images: Float[Tensor, "pairs 2 3 h w"],
+    objective: Objective = Objective(),
+    random: Random | None = None,
 ) -> Losses:
     """The objective on a batch. The network runs in bfloat16; truth and errors stay in float32.
 
     Args:
         images: The batch's images as the network takes them, augmented.
-        alpha: Price of a low confidence (Wang et al. 2024, eq. 4).
-        matching_weight: Of the correspondence InfoNCE.
+        random: Chooses the pixels that are matched by descriptors; required where the network has any.
     """
     with torch.autocast(images.device.type, torch.bfloat16):
         prediction, encoding, similarity = predict(network, images)
     targets = make_targets(batch)
+    zero = prediction.points_i.new_zeros(())
     confident, errors = [], []
-    for points, confidence, target, valid in (
-        (prediction.points_i, prediction.confidence_i, targets.points_i, targets.valid_i),
-        (prediction.points_j, prediction.confidence_j, targets.points_j, targets.valid_j),
+    for points, confidence, target, valid, known in (
+        (prediction.points_i, prediction.confidence_i, targets.points_i, targets.valid_i, targets.known_i),
+        (prediction.points_j, prediction.confidence_j, targets.points_j, targets.valid_j, targets.known_j),
     ):
         # Only the target is normalised: dividing the prediction too would leave its own scale free to drift.
         error = regression_error(points, target, valid)
         errors.append(masked_mean(error.detach(), valid))
-        error, _ = with_sky(error, valid, ~valid, _SKY_ERROR)
-        confident.append(confidence_weighted(error, confidence, alpha).mean())
-    matching = similarity.new_zeros(()) if similarity is not None else errors[0].new_zeros(())
-    if similarity is not None:
-        matching = matching_loss(similarity, batch, encoding.grid)
+        error, counts = with_sky(error, valid, known & ~valid, _SKY_ERROR)
+        confident.append(masked_mean(confidence_weighted(error, confidence, objective.alpha), counts))
+    parts = dict.fromkeys(("matching", "descriptors", "rays", "gradients", "normals", "sky"), zero)
+    if objective.matching and similarity is not None:
+        parts["matching"] = matching_loss(similarity, batch, encoding.grid)
+    if objective.descriptors and prediction.descriptors_i is not None:
+        assert random is not None
+        parts["descriptors"] = descriptor_loss(prediction, batch, objective.samples, random)
+    if objective.rays:
+        intrinsics = torch.cat(batch.intrinsics.unbind(1))
+        parts["rays"] = ray_loss(prediction.points_i, intrinsics, targets.known_i)
+    if objective.gradients:
+        parts["gradients"] = depth_gradient_loss(prediction.points_i[..., 2], targets.points_i[..., 2], targets.valid_i)
+    if objective.normals:
+        parts["normals"] = normal_loss(prediction.points_i, targets.points_i, targets.valid_i)
+    if objective.sky and prediction.sky_i is not None and prediction.sky_j is not None:
+        parts["sky"] = sum(
+            (
+                masked_mean(F.binary_cross_entropy_with_logits(logit, sky.float(), reduction="none"), known)
+                for logit, sky, known in (
+                    (prediction.sky_i, targets.sky_i, targets.known_i),
+                    (prediction.sky_j, targets.sky_j, targets.known_j),
+                )
+            ),
+            zero,
+        )
     confidence = confident[0] + confident[1]
-    return Losses(confidence + matching_weight * matching, confidence, errors[0], errors[1], matching.detach())
+    total = confidence + sum((getattr(objective, name) * value for name, value in parts.items()), zero)
+    return Losses(total, confidence.detach(), *errors, **{name: value.detach() for name, value in parts.items()})
+
+
+def descriptor_loss(prediction: PairPrediction, batch: PairBatch, samples: int, random: Random) -> Float[Tensor, ""]:
+    """InfoNCE between descriptors at random pixels of i and at their counterparts in j, with learnt confidence.
+
+    Pixels of i whose counterpart is not visible are paired with random pixels of j: they only serve as negatives, and
+    learn a low confidence.
+    """
+    assert prediction.descriptors_i is not None
+    assert prediction.descriptors_j is not None
+    assert prediction.descriptor_confidence_i is not None
+    assert prediction.descriptor_confidence_j is not None
+    height, width = batch.depths.shape[-2:]
+    count = 2 * len(batch)
+    depths = torch.cat([batch.depths, batch.depths.flip(1)])
+    intrinsics = torch.cat([batch.intrinsics, batch.intrinsics.flip(1)])
+    j_from_i = torch.cat([invert_rigid(batch.first_from_second), batch.first_from_second])
+    pixels_i = _random_pixels(random, count, samples, height, width)
+    pixels_j, matched = counterparts(pixels_i, depths, intrinsics, j_from_i)
+    pixels_j = torch.where(matched[..., None], pixels_j, _random_pixels(random, count, samples, height, width))
+    similarity = descriptor_similarity(
+        at_pixels(prediction.descriptors_i, pixels_i), at_pixels(prediction.descriptors_j, pixels_j)
+    )
+    return confident_matching_loss(
+        match_cost(similarity, _DESCRIPTOR_TEMPERATURE),
+        at_pixels(prediction.descriptor_confidence_i[..., None], pixels_i)[..., 0],
+        at_pixels(prediction.descriptor_confidence_j[..., None], pixels_j)[..., 0],
+        matched,
+        alpha=1.0,
+        unmatched_quantile=0.9,
+    )
+
+
+def _random_pixels(random: Random, count: int, samples: int, height: int, width: int) -> Int[Tensor, "count samples 2"]:
+    return torch.stack([random.integers(0, width, count, samples), random.integers(0, height, count, samples)], dim=-1)
 
 
 def matching_loss(similarity: Float[Tensor, "pairs n n"], batch: PairBatch, grid: tuple[int, int]) -> Float[Tensor, ""]:
@@ -121,16 +233,36 @@ def token_matches(
     grid: tuple[int, int],
 ) -> Int[Tensor, "pairs n"]:
     """Index of the token of the second view that shows the middle of each token of the first; -1 where none does."""
-    height, width = depths.shape[-2:]
     rows, columns = grid
-    patch = height // rows
-    depths = depths.float()
-    points = unproject_depth(depths[:, 0], intrinsics[:, 0])[:, patch // 2 :: patch, patch // 2 :: patch].flatten(1, 2)
+    patch = depths.shape[-2] // rows
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    middles = (torch.stack([column, row], dim=-1).flatten(0, 1) * patch + patch // 2).to(depths.device)
+    pixels, seen = counterparts(middles.expand(len(depths), -1, -1), depths, intrinsics, second_from_first)
+    x, y = pixels.unbind(-1)
+    return torch.where(seen, (y // patch) * columns + x // patch, _NO_MATCH)
+
+
+def counterparts(
+    pixels: Int[Tensor, "pairs n 2"],
+    depths: Float[Tensor, "pairs 2 h w"],
+    intrinsics: Float[Tensor, "pairs 2 3 3"],
+    second_from_first: Float[Tensor, "pairs 4 4"],
+) -> tuple[Int[Tensor, "pairs n 2"], Bool[Tensor, "pairs n"]]:
+    """Pixels (x, y) of the second view that show the same points as pixels of the first, and whether they do.
+
+    A point does not show where it leaves the image, is hidden (by more than 5 % of its depth), or is not known.
+    """
+    height, width = depths.shape[-2:]
+    first, second = depths.float().flatten(2).nan_to_num(nan=0.0).unbind(1)
+    depth = first.gather(1, pixels[..., 1] * width + pixels[..., 0])
+    homogeneous = torch.cat([pixels.float(), torch.ones_like(depth[..., None])], dim=-1)
+    points = homogeneous @ torch.linalg.inv(intrinsics[:, 0]).mT * depth[..., None]
     local = transform_points(second_from_first, points)
-    pixel = local @ intrinsics[:, 1].mT
-    u, v = (pixel[..., :2] / pixel[..., 2:].clamp(min=1e-6)).round().clamp(-1, 1e4).long().unbind(-1)
-    framed = (u >= 0) & (v >= 0) & (u < width) & (v < height) & (local[..., 2] > 0) & (points[..., 2] > 0)
-    index = v.clamp(0, height - 1) * width + u.clamp(0, width - 1)
-    surface = depths[:, 1].flatten(1).gather(1, index)
+    projected = local @ intrinsics[:, 1].mT
+    there = (projected[..., :2] / projected[..., 2:].clamp(min=1e-6)).round().clamp(-1, 1e4).long()
+    x, y = there.unbind(-1)
+    framed = (x >= 0) & (y >= 0) & (x < width) & (y < height) & (local[..., 2] > 0) & (depth > 0)
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    surface = second.gather(1, y * width + x)
     seen = framed & ((local[..., 2] - surface).abs() < 0.05 * surface)
-    return torch.where(seen, (v // patch) * columns + u // patch, _NO_MATCH)
+    return torch.stack([x, y], dim=-1), seen

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointmap.train.objective import Objective
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -29,11 +31,8 @@ class TrainSettings:
     other_rate: float = 1e-3
     """Learning rate of everything else (AdamW)."""
     weight_decay: float = 0.05
-    alpha: float = 1.0
-    """Price of a low confidence: a pixel with error e is claimed with confidence alpha / e. At the published 0.2 a
-    small network, with errors of 0.2 and more, says 1 everywhere, and alignment has no weights."""
-    matching_weight: float = 1.0
-    """Of the cross-entropy of token matches."""
+    objective: Objective = Objective()
+    """Weights of the parts of the loss: `--loss-rays 0.5` and so on."""
     warmup_steps: int = 50
     decay: float = 0.2
     """Share of the steps, at the end, over which the rates fall to zero."""

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,21 @@ from worlds import rendered_pairs
 from pointmap.geometry.cameras import unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import PRESETS, Network
+from pointmap.scene import PairPrediction
 from pointmap.train.augment import plain
-from pointmap.train.objective import compute_losses, make_targets, matching_loss, predict, token_matches
+from pointmap.train.losses import depth_gradient_loss, normal_loss, ray_loss
+from pointmap.train.objective import (
+    Objective,
+    compute_losses,
+    counterparts,
+    descriptor_loss,
+    make_targets,
+    matching_loss,
+    predict,
+    token_matches,
+)
 from pointmap.train.pairs import PairBatch, scaled_intrinsics
+from pointmap.train.random import Random
 
 GRID = (5, 7)  # tokens of 8 pixels on 40 x 56
 
@@ -134,7 +147,7 @@ def test_the_matching_loss_of_two_photos_from_one_place_can_be_zero():
 def test_the_truth_has_no_regression_error():
     batch = rendered_pairs()
 
-    losses = compute_losses(Oracle(batch), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+    losses = compute_losses(Oracle(batch), batch, photos(batch), Objective(alpha=0.2), Random(0))
 
     assert losses.regression_i < 1e-6
     assert losses.regression_j < 1e-6
@@ -145,7 +158,7 @@ def test_confidence_pays_where_the_points_are_right():
     batch = wall(0.5)
 
     shy, sure = (
-        compute_losses(Oracle(batch, confidence), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+        compute_losses(Oracle(batch, confidence), batch, photos(batch), Objective(alpha=0.2), Random(0))
         for confidence in (1.0, 3.0)
     )
 
@@ -158,7 +171,7 @@ def test_confidence_in_the_sky_costs():
     batch.depths[:, :, :20] = 0
 
     shy, sure = (
-        compute_losses(Oracle(batch, confidence), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+        compute_losses(Oracle(batch, confidence), batch, photos(batch), Objective(alpha=0.2), Random(0))
         for confidence in (1.0, 3.0)
     )
 
@@ -174,7 +187,7 @@ def test_targets_are_not_rounded_to_what_the_network_computes_in():
             seen.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32)
             return self.prediction
 
-    losses = compute_losses(Watching(batch), batch, photos(batch), alpha=0.2, matching_weight=0.3)
+    losses = compute_losses(Watching(batch), batch, photos(batch), Objective(alpha=0.2), Random(0))
 
     assert seen == [torch.bfloat16]
     assert losses.regression_j < 1e-6  # bfloat16 would be off by 2e-3
@@ -196,7 +209,7 @@ def test_both_orders_of_a_prediction_are_those_of_the_pair_and_the_swapped_pair(
 def test_losses_and_gradients_are_finite():
     batch, network = rendered_pairs(), Network(PRESETS["tiny"])
 
-    losses = compute_losses(network, batch, photos(batch), alpha=0.2, matching_weight=0.3)
+    losses = compute_losses(network, batch, photos(batch), Objective(alpha=0.2), Random(0))
     losses.total.backward()
 
     assert all(value.isfinite() for value in vars(losses).values())
@@ -205,3 +218,115 @@ def test_losses_and_gradients_are_finite():
         if parameter.requires_grad:
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
+
+
+def test_unknown_pixels_take_no_part():
+    batch = wall(0.5)
+    depths = batch.depths.clone()
+    depths[:, 0, :, 30:] = torch.nan
+    unknown = replace(batch, depths=depths)
+    oracle = Oracle(unknown, 3.0)
+    oracle.prediction.points_i[0, :, 30:] = 1e6
+
+    targets, losses = make_targets(unknown), compute_losses(oracle, unknown, photos(batch), Objective(alpha=0.2))
+
+    assert not targets.known_i[0, :, 30:].any()
+    assert not targets.sky_i.any()
+    assert losses.confidence.item() == pytest.approx(-2 * 0.2 * math.log(3), abs=1e-5)
+
+
+def test_counterparts_on_a_wall_are_shifted_by_the_disparity():
+    pixels = torch.tensor([[[20, 5], [10, 39], [3, 8]]])
+
+    there, seen = counterparts(
+        pixels, wall(0.25).depths, wall(0.25).intrinsics, invert_rigid(wall(0.25).first_from_second)
+    )
+
+    assert seen.tolist() == [[True, True, False]]  # 56 * 0.25 / 2 = 7 pixels
+    assert there[0, :2].tolist() == [[13, 5], [3, 39]]
+
+
+def test_the_right_descriptors_cost_nothing_and_hidden_pixels_learn_doubt():
+    batch = wall(0.25)
+    prediction = described(batch, shift=7)
+
+    right = descriptor_loss(prediction, batch, 40, Random(0))
+    wrong = descriptor_loss(described(batch, shift=0), batch, 40, Random(0))
+    random = Random(1)
+    confident = replace(prediction, descriptor_confidence_i=torch.ones(2, 40, 56, requires_grad=True))
+    descriptor_loss(confident, batch, 400, random).backward()
+    slope = confident.descriptor_confidence_i.grad
+
+    assert right < 0.5
+    assert wrong > right + 3
+    assert slope[0, :, :7].sum() >= 0  # the first order's left columns are hidden: confidence there must not pay
+    assert slope[0, :, 7:].sum() < 0
+
+
+def described(batch: PairBatch, shift: int) -> PairPrediction:
+    """Descriptors that tell every pixel of the first photo from all others, and those of the second, shifted."""
+    first = torch.nn.functional.normalize(Random(5).normal(40, 56, 64), dim=-1)
+    second = first.roll(-shift, dims=1)
+    ones = torch.ones(2, 40, 56)
+    return replace(
+        Oracle(batch).prediction,
+        descriptors_i=torch.stack([first, second]),
+        descriptors_j=torch.stack([second, first]),
+        descriptor_confidence_i=ones,
+        descriptor_confidence_j=ones,
+    )
+
+
+def test_true_points_have_true_rays_slopes_and_normals():
+    batch = rendered_pairs()
+    targets, intrinsics = make_targets(batch), torch.cat(batch.intrinsics.unbind(1))
+    points, valid = targets.points_i, targets.valid_i
+
+    assert ray_loss(points, intrinsics, valid) < 1e-5
+    assert depth_gradient_loss(3 * points[..., 2], points[..., 2], valid) < 1e-5
+    assert normal_loss(3 * points, points, valid) < 1e-5
+
+
+def test_a_wrong_focal_length_shows_in_the_rays_alone():
+    batch = wall(0.5)
+    points, valid = make_targets(batch).points_i, make_targets(batch).valid_i
+    wide = points * torch.tensor([1.2, 1.2, 1.0])
+
+    assert ray_loss(wide, torch.cat(batch.intrinsics.unbind(1)), valid) > 0.02
+    assert depth_gradient_loss(wide[..., 2], points[..., 2], valid) < 1e-6
+    assert normal_loss(wide, points, valid) < 1e-6
+
+
+def test_a_blurred_edge_shows_in_the_slopes():
+    depth = torch.ones(1, 40, 56)
+    depth[:, :, 28:] = 2
+    blurred = torch.nn.functional.avg_pool1d(depth, 5, 1, 2, count_include_pad=False)
+
+    assert depth_gradient_loss(blurred, depth, depth > 0) > 0.01
+
+
+def test_a_tilted_surface_shows_in_the_normals():
+    batch = wall(0.5)
+    points, valid = make_targets(batch).points_i, make_targets(batch).valid_i
+    tilted = points * torch.linspace(0.8, 1.2, 56)[:, None]
+
+    assert normal_loss(tilted, points, valid) > 0.01
+
+
+def test_the_sky_is_learnt_where_it_is_known():
+    batch = wall(0.5)
+    batch.depths[:, :, :20] = 0
+    batch.depths[:, :, 30:] = torch.nan
+    oracle = Oracle(batch)
+    logit = torch.full((2, 40, 56), -9.0)
+    logit[:, :20] = 9
+    logit[:, 30:] = 9  # unknown: may be anything
+    right = replace(oracle.prediction, sky_i=logit, sky_j=logit)
+    wrong = replace(oracle.prediction, sky_i=-logit, sky_j=-logit)
+
+    def sky(prediction: PairPrediction) -> float:
+        oracle.prediction = prediction
+        return compute_losses(oracle, batch, photos(batch)).sky.item()
+
+    assert sky(right) < 1e-3
+    assert sky(wrong) > 5

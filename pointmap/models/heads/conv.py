@@ -16,7 +16,15 @@ class ConvHead(nn.Module):
     stride = 4
 
     def __init__(
-        self, encoder_dim: int, decoder_dim: int, patch_size: int, stem_widths: tuple[int, ...], features: int
+        self,
+        encoder_dim: int,
+        decoder_dim: int,
+        patch_size: int,
+        stem_widths: tuple[int, ...],
+        features: int,
+        *,
+        sky: bool = False,
+        descriptor_dim: int = 0,
     ) -> None:
         super().__init__()
         self.shuffle = patch_size // self.stride
@@ -28,9 +36,11 @@ class ConvHead(nn.Module):
         # A new network starts from the same plain guess everywhere: points about a unit ahead, confidence near 2.
         nn.init.normal_(self.out.weight, std=1e-3)
         self.out.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.7, 0.0]).repeat_interleave(self.stride**2))
+        self.sky = Conv2d(features, self.stride**2, 3, padding=1) if sky else None
+        self.head_local_features = _FineFeatures(features, stem_widths[0], descriptor_dim) if descriptor_dim else None
 
-    def forward(self, encoding: Encoding, decoded: list[Tensor]) -> Float[Tensor, "batch 4 h w"]:
-        """Raw points and confidence.
+    def forward(self, encoding: Encoding, decoded: list[Tensor]) -> Float[Tensor, "batch channels h w"]:
+        """Raw points and confidence (4 channels); then the logit of sky, and descriptors with their confidence, if any.
 
         Args:
             decoded: Output of every decoder block, the last one normalised.
@@ -39,4 +49,25 @@ class ConvHead(nn.Module):
         features = F.pixel_shuffle(tokens_to_map(tokens, encoding.grid), self.shuffle)
         features = F.gelu(self.merge(torch.cat([features, encoding.skips[1].to(features.dtype)], dim=1)))
         features = features + F.gelu(self.smooth(features))
-        return F.pixel_shuffle(self.out(features), self.stride)
+        maps = [F.pixel_shuffle(self.out(features), self.stride)]
+        if self.sky is not None:
+            maps.append(F.pixel_shuffle(self.sky(features), self.stride))
+        if self.head_local_features is not None:
+            maps.append(self.head_local_features(features, encoding.skips[0]))
+        return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+
+
+class _FineFeatures(nn.Module):
+    """Descriptors at stride 2, from the head's features and the stem's, interpolated to pixels."""
+
+    width = 32
+
+    def __init__(self, features: int, skip_width: int, descriptor_dim: int) -> None:
+        super().__init__()
+        self.expand = Conv2d(features, 4 * self.width, 1)
+        self.edges = Conv2d(skip_width, self.width, 3, padding=1)
+        self.out = Conv2d(self.width, descriptor_dim + 1, 1)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Float[Tensor, "batch channels h w"]:
+        mixed = F.gelu(F.pixel_shuffle(self.expand(features), 2) + self.edges(skip.to(features.dtype)))
+        return F.interpolate(self.out(mixed), scale_factor=2.0, mode="bilinear", align_corners=False)
