@@ -41,7 +41,7 @@ def reconstruct(
     intrinsics: Sequence[np.ndarray | None] | None = None,
     world_from_cam: Sequence[np.ndarray | None] | None = None,
     masks: Sequence[np.ndarray | str | Path | None] | None = None,
-    shared_focal: bool = False,
+    shared_focal: bool | None = None,
     cache: str | Path | None = None,
     progress: bool | SceneProgress = True,
     seed: int = 0,
@@ -65,7 +65,9 @@ def reconstruct(
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
         masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all.
             What is not kept takes no part in the alignment, and has depth 0.
-        shared_focal: All photos were taken with one focal length (in pixels of the working images).
+        shared_focal: All photos were taken with one focal length (in pixels of the working images); False: each with
+            one of its own. Default: photos of one size, whatever way up, share theirs where it is not known; most
+            people use one camera and do not zoom.
         cache: Folder for the network's predictions; an interrupted run continues from it.
         progress: True shows bars; a `callback(stage, done, total, scene_so_far)` may raise `pointmap.Cancelled`.
             `scene_so_far` is None until there is one.
@@ -109,7 +111,7 @@ def reconstruct(
                 refine=refine,
                 intrinsics=known_intrinsics,
                 world_from_cam=known_poses,
-                shared_focal=shared_focal,
+                shared_focal=_same_cameras(views) if shared_focal is None else shared_focal,
                 seed=seed,
                 progress=tell,
             )
@@ -170,6 +172,12 @@ def _working_K(K: np.ndarray | None, view: View) -> np.ndarray | None:
         width, height = view.original_size
         K = np.array([[view.focal_px_prior, 0, (width - 1) / 2], [0, view.focal_px_prior, (height - 1) / 2], [0, 0, 1]])
     return None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
+
+
+def _same_cameras(views: list[View]) -> list[int]:
+    """For each photo the number of its camera, as far as sizes tell."""
+    sizes = [tuple(sorted(view.original_size)) for view in views]
+    return [sizes.index(size) for size in sizes]
 
 
 def _masked(group: Group, keep: list[np.ndarray]) -> Group:

@@ -1,7 +1,7 @@
 """What the caller of the aligner knows already: intrinsics, poses, principal points."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from pointmap.alignment.problem import Problem
 from pointmap.alignment.state import Fixed
 from pointmap.errors import InputError
 from pointmap.geometry.focal import default_focal
-from pointmap.shapes import Float
+from pointmap.shapes import Float, Int
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def read_given(
     intrinsics: Sequence[np.ndarray | None] | np.ndarray | None,
     world_from_cam: Sequence[np.ndarray | None] | np.ndarray | None,
     principal_points: np.ndarray | None,
-    shared_focal: bool,
+    shared_focal: bool | Sequence[int],
 ) -> Given:
     device = problem.side_scale.device
     matrices = _per_view("intrinsics", intrinsics, problem.num_views, (3, 3)).to(device)
@@ -52,7 +52,13 @@ def read_given(
     guesses = torch.tensor([default_focal(max(h, 1), max(w, 1)) for h, w in problem.shapes], dtype=torch.float64)
     focals = torch.where(known, matrices[:, 0, 0], guesses.to(device))
     posed = poses[:, 0, 0].isfinite()
-    return Given(centres, aspects, focals, poses, Fixed(poses=posed, focals=known, shared_focal=shared_focal))
+    return Given(
+        centres,
+        aspects,
+        focals,
+        poses,
+        Fixed(poses=posed, focals=known, cameras=_cameras(shared_focal, problem.num_views).to(device)),
+    )
 
 
 def _per_view(
@@ -79,10 +85,19 @@ def tied(fixed: Fixed, known: Float[Tensor, "views 4 4"], registered: list[int])
     poses = torch.zeros_like(fixed.poses)
     poses[registered] = fixed.poses[registered]
     if int(poses.sum()) < 2:
-        return Fixed(poses=torch.zeros_like(poses), focals=fixed.focals, shared_focal=fixed.shared_focal)
+        return replace(fixed, poses=torch.zeros_like(poses))
     centres = known[poses][:, :3, 3]
     apart = bool((centres - centres[0]).norm(dim=-1).max() > 1e-9 * (1 + centres.norm(dim=-1).max()))
-    return Fixed(poses=poses, focals=fixed.focals, shared_focal=fixed.shared_focal, scale=apart)
+    return replace(fixed, poses=poses, scale=apart)
+
+
+def _cameras(shared_focal: bool | Sequence[int], count: int) -> Int[Tensor, "views"]:
+    """For each view the number of its camera, below the number of views."""
+    if isinstance(shared_focal, bool):
+        return torch.zeros(count, dtype=torch.long) if shared_focal else torch.arange(count)
+    if len(shared_focal) != count:
+        raise InputError(f"shared_focal has {len(shared_focal)} entries for {count} views; give True, or one per view.")
+    return torch.unique(torch.tensor(shared_focal), return_inverse=True)[1]
 
 
 def matrices(focals: Float[Tensor, "views"], given: Given) -> Float[Tensor, "views 3 3"]:

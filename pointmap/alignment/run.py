@@ -44,7 +44,7 @@ def align(
     intrinsics: Sequence[np.ndarray | None] | np.ndarray | None = None,
     world_from_cam: Sequence[np.ndarray | None] | np.ndarray | None = None,
     principal_points: np.ndarray | None = None,
-    shared_focal: bool = False,
+    shared_focal: bool | Sequence[int] = False,
     pixels_per_view: int = _LAST_PIXELS,
     device: torch.device | str = "cpu",
     seed: int = 0,
@@ -65,7 +65,8 @@ def align(
             places set the world's scale.
         principal_points: (N, 2) x and y in pixels, default the image centres ((W - 1) / 2, (H - 1) / 2). `intrinsics`
             take precedence.
-        shared_focal: All views without known intrinsics have one focal length (in working pixels).
+        shared_focal: All views without known intrinsics have one focal length (in working pixels); or a number per
+            view: those with the same number have one.
         pixels_per_view: At most so many pixels of each view determine the cameras; all pixels get a depth.
         seed: Of the choice of these pixels.
         progress: Called with ("align", done, total); may raise to stop.

@@ -145,14 +145,18 @@ def _focal_step(
     rise = (total * (change * mean).sum(1)).sum(-1)
     curvature = (total * change.square().sum(1)).sum(-1)
     free = ~fixed.focals
-    if fixed.shared_focal:
-        rise, curvature = (x.where(free, 0).sum().expand_as(x) for x in (rise, curvature))
+    rise, curvature = (_over_cameras(x.where(free, 0), fixed) for x in (rise, curvature))
     inverse = 1 / state.focals
     stepped = inverse + torch.where(curvature > 0, rise / curvature.clamp_min(1e-300), 0.0)
     # At most a factor of 2 at a time: the step is exact only near the answer.
     stepped = stepped.clamp(inverse / 2, inverse * 2)
     half_side = sample.offsets.abs().amax((1, 2)).clamp_min(0.5)
     stepped = stepped.clamp(1 / (_FOCAL_LIMITS[1] * half_side), 1 / (_FOCAL_LIMITS[0] * half_side))
-    if fixed.shared_focal and bool(free.any()):
-        stepped = stepped[free].mean().expand_as(stepped)
+    # What one camera's views agree on now may have begun, or been clamped, differently.
+    stepped = _over_cameras(stepped.where(free, 0), fixed) / _over_cameras(free.to(stepped), fixed).clamp_min(1)
     return torch.where(free, 1 / stepped, state.focals)
+
+
+def _over_cameras(values: Float[Tensor, "views"], fixed: Fixed) -> Float[Tensor, "views"]:
+    """Each view's sum over the views of its camera."""
+    return torch.zeros_like(values).index_add(0, fixed.cameras, values)[fixed.cameras]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pointmap.alignment.sampling import Sample
 from pointmap.geometry.transforms import invert_rigid
-from pointmap.shapes import Bool, Float
+from pointmap.shapes import Bool, Float, Int
 
 BASE_SCALE = 0.5
 """Geometric mean of the groups' scales at which losses are stated: the reference's."""
@@ -40,8 +40,8 @@ class Fixed:
     poses: Bool[Tensor, "views"]
     focals: Bool[Tensor, "views"]
 
-    shared_focal: bool = False
-    """All focal lengths that are not fixed are one."""
+    cameras: Int[Tensor, "views"]
+    """Views with one number here have one focal length, where it is not fixed."""
 
     scale: bool = False
     """The known poses set the scale of the world."""

@@ -16,7 +16,7 @@ def reconstruct(
     model: str = "small",
     image_size: int | None = None,
     pairs: str = "auto",
-    shared_focal: bool = False,
+    shared_focal: bool | None = None,
     refine: Literal["align", "none"] = "align",
     mesh: bool = True,
     device: str | None = None,
@@ -34,7 +34,8 @@ def reconstruct(
         model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded.
         image_size: Long side of the working images in pixels; default what suits the network.
         pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
-        shared_focal: All photos were taken with one focal length: one camera, no zoom. Helps much where it is true.
+        shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
+            photos of one size share theirs.
         refine: 'none' keeps the first estimate instead of optimising over all pairs.
         mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.

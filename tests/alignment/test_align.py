@@ -160,6 +160,22 @@ def test_a_shared_focal_length_is_one_for_all():
     assert result.intrinsics[0, 0, 0] == pytest.approx(focal, rel=0.01)
 
 
+def test_views_of_one_camera_share_its_focal_length():
+    truth = make_truth(MIXED)
+    focals = np.array([40.0, 40.0, 52.0, 52.0])
+    truth.intrinsics[:, 0, 0] = truth.intrinsics[:, 1, 1] = focals
+
+    result = align(make_groups(truth, complete(4), noise=0.01), shared_focal=[7, 7, 3, 3])
+
+    np.testing.assert_allclose(result.intrinsics[:, 0, 0], focals, rtol=0.01)
+    assert np.ptp(result.intrinsics[:2, 0, 0]) == np.ptp(result.intrinsics[2:, 0, 0]) == 0
+
+
+def test_one_camera_per_view_is_what_sharing_takes():
+    with pytest.raises(InputError, match="shared_focal has 2 entries for 4 views"):
+        align(make_groups(make_truth(MIXED), complete(4)), shared_focal=[0, 1])
+
+
 def test_two_known_poses_are_kept_and_set_world_and_scale():
     truth = make_truth(MIXED)
     known = [truth.world_from_cam[0], None, truth.world_from_cam[2], None]
