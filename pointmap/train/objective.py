@@ -24,7 +24,7 @@ from pointmap.train.losses import (
     regression_error,
     with_sky,
 )
-from pointmap.train.matching_losses import at_pixels, confident_matching_loss, descriptor_similarity, match_cost
+from pointmap.train.matching_losses import confident_matching_loss, descriptor_similarity, match_cost
 from pointmap.train.pairs import PairBatch
 from pointmap.train.random import Random
 
@@ -197,17 +197,27 @@ def descriptor_loss(prediction: PairPrediction, batch: PairBatch, samples: int, 
     pixels_i = _random_pixels(random, count, samples, height, width)
     pixels_j, matched = counterparts(pixels_i, depths, intrinsics, j_from_i)
     pixels_j = torch.where(matched[..., None], pixels_j, _random_pixels(random, count, samples, height, width))
-    similarity = descriptor_similarity(
-        at_pixels(prediction.descriptors_i, pixels_i), at_pixels(prediction.descriptors_j, pixels_j)
+    features_i, confidence_i = _features_at(
+        pixels_i, prediction.descriptors_i, prediction.descriptor_confidence_i, (height, width)
     )
-    return confident_matching_loss(
-        match_cost(similarity, _DESCRIPTOR_TEMPERATURE),
-        at_pixels(prediction.descriptor_confidence_i[..., None], pixels_i)[..., 0],
-        at_pixels(prediction.descriptor_confidence_j[..., None], pixels_j)[..., 0],
-        matched,
-        alpha=1.0,
-        unmatched_quantile=0.9,
+    features_j, confidence_j = _features_at(
+        pixels_j, prediction.descriptors_j, prediction.descriptor_confidence_j, (height, width)
     )
+    cost = match_cost(descriptor_similarity(features_i, features_j), _DESCRIPTOR_TEMPERATURE)
+    return confident_matching_loss(cost, confidence_i, confidence_j, matched, alpha=1.0, unmatched_quantile=0.9)
+
+
+def _features_at(
+    pixels: Int[Tensor, "b n 2"],
+    descriptors: Float[Tensor, "b hd wd d"],
+    confidence: Float[Tensor, "b hd wd"],
+    size: tuple[int, int],
+) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b n"]]:
+    """Descriptors and confidences at pixels of the image, interpolated where a descriptor is for several pixels."""
+    maps = torch.cat([descriptors, confidence[..., None]], dim=-1).movedim(-1, 1)
+    places = (2 * pixels + 1) / torch.tensor([size[1], size[0]], device=pixels.device) - 1
+    values = F.grid_sample(maps, places[:, :, None], align_corners=False, padding_mode="border")[..., 0].mT
+    return F.normalize(values[..., :-1], dim=-1), values[..., -1]
 
 
 def _random_pixels(random: Random, count: int, samples: int, height: int, width: int) -> Int[Tensor, "count samples 2"]:

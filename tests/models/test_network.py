@@ -48,7 +48,8 @@ def test_every_weight_that_plays_a_part_gets_a_gradient(name):
     image = torch.rand(1, 3, 64, 48) * 2 - 1
 
     prediction = network(image, image.flip(-1))
-    (prediction.points_i.square().sum() + prediction.points_j.square().sum()).backward()
+    outputs = [value for value in vars(prediction).values() if value is not None]
+    torch.stack([output.square().sum() for output in outputs]).sum().backward()
 
     without = {key for key, value in network.named_parameters() if value.requires_grad and value.grad is None}
     assert all("refinenet4.resConfUnit1" in key for key in without)

@@ -39,8 +39,10 @@ class ConvHead(nn.Module):
         self.sky = Conv2d(features, self.stride**2, 3, padding=1) if sky else None
         self.head_local_features = _FineFeatures(features, stem_widths[0], descriptor_dim) if descriptor_dim else None
 
-    def forward(self, encoding: Encoding, decoded: list[Tensor]) -> Float[Tensor, "batch channels h w"]:
-        """Raw points and confidence (4 channels); then the logit of sky, and descriptors with their confidence, if any.
+    def forward(
+        self, encoding: Encoding, decoded: list[Tensor]
+    ) -> tuple[Float[Tensor, "batch channels h w"], Float[Tensor, "batch local h_d w_d"] | None]:
+        """Raw points and confidence (4 channels), then the logit of sky if any; and local features if any.
 
         Args:
             decoded: Output of every decoder block, the last one normalised.
@@ -52,13 +54,12 @@ class ConvHead(nn.Module):
         maps = [F.pixel_shuffle(self.out(features), self.stride)]
         if self.sky is not None:
             maps.append(F.pixel_shuffle(self.sky(features), self.stride))
-        if self.head_local_features is not None:
-            maps.append(self.head_local_features(features, encoding.skips[0]))
-        return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+        local = None if self.head_local_features is None else self.head_local_features(features, encoding.skips[0])
+        return torch.cat(maps, dim=1), local
 
 
 class _FineFeatures(nn.Module):
-    """Descriptors at stride 2, from the head's features and the stem's, interpolated to pixels."""
+    """Descriptors of 2x2 pixels each, from the head's features and the stem's."""
 
     width = 32
 
@@ -68,6 +69,6 @@ class _FineFeatures(nn.Module):
         self.edges = Conv2d(skip_width, self.width, 3, padding=1)
         self.out = Conv2d(self.width, descriptor_dim + 1, 1)
 
-    def forward(self, features: Tensor, skip: Tensor) -> Float[Tensor, "batch channels h w"]:
-        mixed = F.gelu(F.pixel_shuffle(self.expand(features), 2) + self.edges(skip.to(features.dtype)))
-        return F.interpolate(self.out(mixed), scale_factor=2.0, mode="bilinear", align_corners=False)
+    def forward(self, features: Tensor, skip: Tensor) -> Float[Tensor, "batch channels h_d w_d"]:
+        """Raw descriptors and, in the last channel, their raw confidence."""
+        return self.out(F.gelu(F.pixel_shuffle(self.expand(features), 2) + self.edges(skip.to(features.dtype))))
