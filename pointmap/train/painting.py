@@ -194,7 +194,7 @@ class Cells:
 
 
 def cells(random: Random, x: Tensor, y: Tensor, rows: int, columns: int, jitter: float) -> Cells:
-    """Voronoi cells of a lattice whose odd rows are shifted (hexagons); each point moves by up to `jitter` of its cell."""
+    """Voronoi cells of a lattice with shifted odd rows (hexagons); each point moves by up to `jitter` of its cell."""
     rows += rows % 2  # or the shifted rows would not meet at the seam
     move = jitter * random.uniform(-0.5, 0.5, rows, columns, 2)
     shades = random.uniform(0, 1, rows, columns)
