@@ -26,6 +26,12 @@ class GroundTruth:
     world_from_cam: np.ndarray
     """(N, 4, 4) rigid poses; NaN where unknown."""
 
+    depth_files: tuple[Path | None, ...]
+    """(N,) depth maps of the photos' size, None where there is none."""
+
+    depth_scales: tuple[float, ...]
+    """(N,) world units per unit of the depth files."""
+
     @property
     def posed(self) -> np.ndarray:
         """(N,) bool: True where the pose is known."""
@@ -34,8 +40,28 @@ class GroundTruth:
     def select(self, index: np.ndarray) -> "GroundTruth":
         """Only the photos of these indices."""
         return GroundTruth(
-            self.name, tuple(self.files[i] for i in index), self.intrinsics[index], self.world_from_cam[index]
+            self.name,
+            tuple(self.files[i] for i in index),
+            self.intrinsics[index],
+            self.world_from_cam[index],
+            tuple(self.depth_files[i] for i in index),
+            tuple(self.depth_scales[i] for i in index),
         )
+
+    def depth(self, index: int) -> np.ndarray | None:
+        """(H, W) z-depth of a photo in world units, 0 where unknown; None where there is no map."""
+        file = self.depth_files[index]
+        if file is None:
+            return None
+        if file.suffix == ".npz":
+            with np.load(file) as content:
+                values = content["depth"]
+        else:
+            from PIL import Image
+
+            with Image.open(file) as image:
+                values = np.asarray(image)
+        return np.nan_to_num(values.astype(np.float64) * self.depth_scales[index], nan=0.0, posinf=0.0)
 
     def spread(self, count: int) -> "GroundTruth":
         """At most so many photos, evenly over the set, first and last included; only posed ones if any is posed."""
@@ -52,7 +78,9 @@ class GroundTruth:
 
 
 def load_ground_truth(folder: str | Path) -> GroundTruth:
-    """Read `folder/cameras.json`; its `file` entries are relative to the folder.
+    """Read `folder/cameras.json`; its `file` and `depth` entries are relative to the folder.
+
+    A depth map is a picture of integers or an `.npz` with an array `depth`, times `depth_scale`.
 
     Raises:
         InputError: There is no such file, or it is not of this format.
@@ -64,6 +92,8 @@ def load_ground_truth(folder: str | Path) -> GroundTruth:
         files = tuple(folder / entry["file"] for entry in entries)
         intrinsics = [[[entry["fx"], 0, entry["cx"]], [0, entry["fy"], entry["cy"]], [0, 0, 1]] for entry in entries]
         world_from_cam = [_inverse(entry.get("cam_from_world")) for entry in entries]
+        depth_files = tuple(folder / entry["depth"] if entry.get("depth") else None for entry in entries)
+        depth_scales = tuple(float(entry.get("depth_scale", 1.0)) for entry in entries)
     except FileNotFoundError as error:
         raise InputError(f"No {str(path)!r}. A set is a folder with photos and a cameras.json beside them.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,6 +106,8 @@ def load_ground_truth(folder: str | Path) -> GroundTruth:
         files,
         np.array(intrinsics, np.float64).reshape(-1, 3, 3),
         np.array(world_from_cam, np.float64).reshape(-1, 4, 4),
+        depth_files,
+        depth_scales,
     )
 
 

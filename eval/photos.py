@@ -3,21 +3,19 @@
     python -m pointmap.eval.photos fox lund_door --data DIR -o OUT    # in the repository: python eval/photos.py
 
 Each set is a folder of DIR with photos and a `cameras.json`. Per set it reconstructs some photos, evenly chosen,
-without telling any camera, and prints a row with the scores of `pointmap.metrics` over all pairs of photos beside the
-row of a baseline that never moves ("identity"). OUT/photos.json holds the same and more. A set that fails is reported,
-and the rest goes on; the exit code is then 1.
+without telling any camera, and prints a row with the scores of `pointmap.metrics` over all pairs of photos, the error
+of depth where the truth has depth, time and peak memory, beside the row of a baseline that never moves ("identity").
+OUT/photos.json holds the same and more. A set that fails is reported, and the rest goes on; the exit code is then 1.
 """
 
-import math
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 from tyro.conf import Positional, arg
 
@@ -28,35 +26,15 @@ if not __package__:  # run as a file: python eval/photos.py
 from pointmap.atomic import write_bytes
 from pointmap.errors import Cancelled, InputError
 from pointmap.export.plain_json import json_bytes
-from pointmap.metrics import absolute_trajectory_error, pose_errors
 from pointmap.scene import Scene
 
 from .ground_truth import GroundTruth, load_ground_truth
+from .memory import peak_gib, reset_peak
+from .rows import Estimate, Row, failure, score, shown
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "demo" / "photos"
 
-COLUMNS = ("set", "method", "photos", "registered", "RRA@15", "RTA@15", "AUC@30", "seconds")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one set. Scores are shares in [0, 1] over all pairs of photos; NaN where there is no truth."""
-
-    set: str
-    method: str
-    photos: int
-    registered: int
-    rra_15: float
-    rta_15: float
-    auc_30: float
-    ate: float
-    """Root mean square error of the registered centres after a similarity, in units of the true world."""
-    focal_error: float
-    """Median relative error of the focal length of the registered photos."""
-    seconds: float
-    """Wall time from photos to scene, with the network loaded; NaN for a baseline."""
-    error: str | None = None
-    """Why there is no result."""
+COLUMNS = ("set", "method", "photos", "registered", "RRA@15", "RTA@15", "AUC@30", "AbsRel", "seconds", "GiB")
 
 
 def evaluate_photos(
@@ -123,74 +101,41 @@ def evaluate_set(folder: Path, reconstruct: Callable[[list[Path]], Scene], *, me
     try:
         truth = load_ground_truth(folder).spread(count)
     except InputError as error:
-        return [_failure(folder.name, method, 0, error)]
+        return [Row(folder.name, method, 0, error=f"InputError: {error}")]
+    ours, _ = reconstruct_and_score(truth, reconstruct, method=method)
+    return [ours, score(truth, Estimate.still(truth), method="identity")]
+
+
+def reconstruct_and_score(
+    truth: GroundTruth, reconstruct: Callable[[list[Path]], Scene], *, method: str
+) -> tuple[Row, Scene | None]:
+    """One row, with time and memory, and its scene; what fails becomes a row that says why, without a scene."""
+    reset_peak()
     start = time.perf_counter()
     try:
         scene = reconstruct(list(truth.files))
-        seconds = time.perf_counter() - start
-        ours = score(
-            truth, truth.poses_of(scene), method=method, seconds=seconds, focal_error=_focal_error(truth, scene)
-        )
+        seconds, memory = time.perf_counter() - start, peak_gib()
+        return score(truth, Estimate.of(scene, truth), method=method, seconds=seconds, peak_gib=memory), scene
     except Cancelled:
         raise
     except Exception as error:
         if not isinstance(error, InputError):
             traceback.print_exc()
-        ours = _failure(truth.name, method, len(truth.files), error)
-    still = np.tile(np.eye(4), (len(truth.files), 1, 1))
-    return [ours, score(truth, still, method="identity")]
-
-
-def score(
-    truth: GroundTruth,
-    world_from_cam: np.ndarray,
-    *,
-    method: str,
-    seconds: float = math.nan,
-    focal_error: float = math.nan,
-) -> Row:
-    """Compare poses (N, 4, 4), NaN where missing, with the truth."""
-    estimated, true = torch.from_numpy(world_from_cam).double(), torch.from_numpy(truth.world_from_cam)
-    errors = pose_errors(estimated, true)
-    return Row(
-        set=truth.name,
-        method=method,
-        photos=len(truth.files),
-        registered=int(estimated.isfinite().all(-1).all(-1).sum()),
-        rra_15=errors.rra(15),
-        rta_15=errors.rta(15),
-        auc_30=errors.auc(30),
-        ate=absolute_trajectory_error(estimated, true),
-        focal_error=focal_error,
-        seconds=seconds,
-    )
+        return failure(truth, method, error), None
 
 
 def cells(row: Row) -> list[str]:
     """What the table shows of a row; `-` where there is no figure."""
-    numbers = [_shown(value, "{:.3f}") for value in (row.rra_15, row.rta_15, row.auc_30)]
-    registered = "failed" if row.error else str(row.registered)
-    return [row.set, row.method, str(row.photos), registered, *numbers, _shown(row.seconds, "{:.1f}")]
+    if row.error:
+        return [row.set, row.method, str(row.photos), "failed", *["-"] * 6]
+    scores = [shown(value) for value in (row.rra_15, row.rta_15, row.auc_30, row.depth_absrel)]
+    resources = [shown(row.seconds, "{:.1f}"), shown(row.peak_gib, "{:.1f}")]
+    return [row.set, row.method, str(row.photos), str(row.registered), *scores, *resources]
 
 
 def format_row(texts: Sequence[str]) -> str:
     """A line of the table: two columns of text, then numbers."""
     return f"{texts[0]:<16} {texts[1]:<12} " + " ".join(f"{text:>10}" for text in texts[2:])
-
-
-def _shown(value: float, pattern: str) -> str:
-    return "-" if math.isnan(value) else pattern.format(value)
-
-
-def _focal_error(truth: GroundTruth, scene: Scene) -> float:
-    true = dict(zip((file.name for file in truth.files), truth.intrinsics[:, 0, 0], strict=True))
-    ratios = [scene.intrinsics[i, 0, 0] / true[name] for i, name in enumerate(scene.names) if scene.registered[i]]
-    return float(np.median(np.abs(np.array(ratios) - 1))) if ratios else math.nan
-
-
-def _failure(name: str, method: str, photos: int, error: Exception) -> Row:
-    nan = math.nan
-    return Row(name, method, photos, 0, nan, nan, nan, nan, nan, nan, error=f"{type(error).__name__}: {error}")
 
 
 def main() -> int:

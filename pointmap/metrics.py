@@ -75,6 +75,48 @@ def absolute_trajectory_error(
     return (transform_points(true_from_world, centres) - true_centres).square().sum(-1).mean().sqrt().item()
 
 
+@dataclass(frozen=True)
+class DepthErrors:
+    """How far depths are off after one factor, the median of true to estimated depth, has scaled them all."""
+
+    absrel: float
+    """Mean relative error; NaN where nothing could be compared."""
+
+    within_125: float
+    """Share of pixels whose larger ratio of the two depths is below 1.25 (d1.25)."""
+
+
+def depth_errors(depth: Float[Tensor, "pixels"], true_depth: Float[Tensor, "pixels"]) -> DepthErrors:
+    """Compare z-depths of one view, or of several that share their scale.
+
+    Args:
+        depth: Estimated, in any unit; not positive or NaN where there is no estimate.
+        true_depth: Not positive or NaN where it is unknown. Pixels unknown on either side take no part.
+    """
+    known = (depth > 0) & (true_depth > 0) & depth.isfinite() & true_depth.isfinite()
+    ratio = depth[known].double() / true_depth[known].double()
+    if len(ratio):
+        ratio = ratio / ratio.median()
+    within = torch.maximum(ratio, 1 / ratio) < 1.25
+    return DepthErrors((ratio - 1).abs().mean().item(), within.double().mean().item())
+
+
+def error_by_confidence(
+    errors: Float[Tensor, "pixels"], confidences: Float[Tensor, "pixels"], groups: int = 10
+) -> Float[Tensor, "groups"]:
+    """Mean error of equally large groups of pixels, from the least to the most confident.
+
+    A confidence is calibrated where these fall from each to the next: see `falls`.
+    """
+    parts = errors[confidences.argsort(stable=True)].double().tensor_split(groups)
+    return torch.stack([part.mean() for part in parts])
+
+
+def falls(values: Float[Tensor, "groups"]) -> bool:
+    """Each value is below the one before it."""
+    return bool((values.diff() < 0).all())
+
+
 def _is_known(world_from_cam: Float[Tensor, "views 4 4"]) -> Bool[Tensor, "views"]:
     return world_from_cam.isfinite().all(dim=-1).all(dim=-1)
 

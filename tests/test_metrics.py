@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pointmap.geometry.similarity import move_cameras
 from pointmap.geometry.transforms import rigid
-from pointmap.metrics import absolute_trajectory_error, pose_errors
+from pointmap.metrics import absolute_trajectory_error, depth_errors, error_by_confidence, falls, pose_errors
 
 
 def random_cameras(views: int = 5) -> Tensor:
@@ -126,3 +126,30 @@ def test_the_trajectory_error_is_in_units_of_the_true_world():
 
 def test_a_trajectory_of_which_nothing_is_known_has_no_error():
     assert math.isnan(absolute_trajectory_error(torch.full((3, 4, 4), torch.nan), random_cameras(3).float()))
+
+
+def test_depth_errors_ignore_the_unit_and_pixels_that_one_side_does_not_know():
+    true = torch.tensor([1.0, 2.0, 4.0, 5.0, 0.0, float("nan"), 3.0])
+    depth = 7 * torch.tensor([1.0, 2.0, 4.0, 5.0 * 1.3, 9.0, 9.0, 0.0])  # one of four is 30 % too far
+
+    errors = depth_errors(depth, true)
+
+    assert errors.absrel == pytest.approx(0.3 / 4)
+    assert errors.within_125 == pytest.approx(3 / 4)
+
+
+def test_depth_errors_of_nothing_are_not_a_number():
+    errors = depth_errors(torch.zeros(3), torch.ones(3))
+
+    assert math.isnan(errors.absrel)
+    assert math.isnan(errors.within_125)
+
+
+def test_errors_by_confidence_go_from_the_least_to_the_most_confident():
+    confidence = torch.tensor([3.0, 1.0, 4.0, 2.0])
+
+    means = error_by_confidence(1 / confidence, confidence, groups=2)
+
+    torch.testing.assert_close(means, torch.tensor([(1 + 1 / 2) / 2, (1 / 3 + 1 / 4) / 2]).double())
+    assert falls(means)
+    assert not falls(means.flip(0))
