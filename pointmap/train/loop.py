@@ -1,12 +1,13 @@
 """The training loop: render, step, average, validate, save; interrupted at any time, it goes on where it was."""
 
 import json
+import math
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from torch import nn
 
 from pointmap.errors import InputError
 from pointmap.models import PRESETS, Network, NetworkConfig
-from pointmap.train.augment import augment
+from pointmap.train.effects import augment
 from pointmap.train.objective import Losses, compute_losses
 from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
@@ -131,7 +132,9 @@ def _step(run: Run, settings: TrainSettings, batch: PairBatch, random: Random) -
     for optimizer, rate in zip(run.optimizers, (settings.matrix_rate, settings.other_rate), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
-    images = augment(batch.images.flatten(0, 1), random).unflatten(0, (-1, 2))
+    effected = augment(batch.images.flatten(0, 1), random)
+    images, occluded = effected.images.unflatten(0, (-1, 2)), effected.occluded.unflatten(0, (-1, 2))
+    batch = replace(batch, depths=batch.depths.masked_fill(occluded, math.nan))  # unknown: it is out of sight
     losses = compute_losses(run.network, batch, images, settings.objective, random)
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)

@@ -9,7 +9,7 @@ from pointmap.geometry.focal import estimate_focal
 from pointmap.geometry.similarity import fit_similarity
 from pointmap.models import Network
 from pointmap.scene import PairPrediction
-from pointmap.train.augment import plain
+from pointmap.train.effects import plain
 from pointmap.train.losses import normalisation_scale
 from pointmap.train.objective import Targets, make_targets, predict
 from pointmap.train.pairs import PairBatch
