@@ -334,8 +334,8 @@ def books(random: Random) -> Image:
     """Shelves of books, boxes, files: upright backs of many colours, heights and widths, some with titles."""
     x, y = grid()
     shelves, backs = _count(random, 1, 4), _count(random, 6, 20)
-    v = (y * shelves) % 1
-    shelf = (y * shelves).floor()
+    v = (y * shelves + 0.5) % 1
+    shelf = (y * shelves + 0.5).floor() % shelves
     # Uneven widths: a monotone map of x that keeps the ends of the tile.
     u = x * backs
     u = u + 0.3 * (2 * math.pi * (3 * x + 0.37 * shelf)).sin() + 0.2 * (2 * math.pi * (7 * x + 0.2 * shelf)).sin()
@@ -395,8 +395,8 @@ KINDS = (
 
 def wear(random: Random, image: Image) -> Image:
     """What happens to surfaces: stains, streaks of rain, scratches, uneven light, a patch of something else."""
-    if _chance(random, 0.3):
-        stain = edge(noise(random, _number(random, 1.2, 2)) - random.uniform(0.3, 2, 1), _number(random, 0.1, 1))
+    if _chance(random, 0.25):
+        stain = edge(noise(random, _number(random, 1.3, 2.2)) - random.uniform(0.3, 2, 1), _number(random, 0.1, 2))
         image = image * (1 - random.uniform(0.1, 0.6, 1) * stain * (1 + 0.3 * noise(random, 0.8)))[..., None]
     if _chance(random, 0.15):
         streak = noise(random, 1, 2, stretch_y=_number(random, 4, 12))
