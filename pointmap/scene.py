@@ -46,11 +46,11 @@ class PairPrediction:
     confidence_i: Float[Tensor, "batch h_i w_i"]
     """At least 1."""
     confidence_j: Float[Tensor, "batch h_j w_j"]
-    descriptors_i: Float[Tensor, "batch hd_i wd_i d"] | None = None
-    """Unit-norm local features, one per pixel (MASt3R) or per 2x2 pixels (ours); None for networks without them."""
-    descriptors_j: Float[Tensor, "batch hd_j wd_j d"] | None = None
-    descriptor_confidence_i: Float[Tensor, "batch hd_i wd_i"] | None = None
-    descriptor_confidence_j: Float[Tensor, "batch hd_j wd_j"] | None = None
+    descriptors_i: Float[Tensor, "batch h_i w_i d"] | None = None
+    """Unit-norm local features (MASt3R); None for networks without them."""
+    descriptors_j: Float[Tensor, "batch h_j w_j d"] | None = None
+    descriptor_confidence_i: Float[Tensor, "batch h_i w_i"] | None = None
+    descriptor_confidence_j: Float[Tensor, "batch h_j w_j"] | None = None
     sky_i: Float[Tensor, "batch h_i w_i"] | None = None
     """Logit of the pixel showing sky; None for networks that do not say."""
     sky_j: Float[Tensor, "batch h_j w_j"] | None = None

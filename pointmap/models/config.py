@@ -111,7 +111,6 @@ _OURS: dict[str, Any] = {
     "absolute_position": True,
     "qk_norm": True,
     "match_dim": 64,
-    "descriptor_dim": 16,
     "sky": True,
 }
 

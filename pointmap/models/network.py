@@ -171,20 +171,13 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Points, confidence, descriptors and their confidence, and the logit of sky of one view."""
         config = self.config
-        local = None
-        if isinstance(head, ConvHead):
-            raw, local = head(encoding, decoded)
-        else:
-            raw = head(encoding, decoded)
-            if config.descriptor_dim:
-                local = head.get_submodule("head_local_features")(encoding, decoded)
-        raw = raw.float().movedim(1, -1)
+        raw = head(encoding, decoded).float().movedim(1, -1)
         points = activate_points(raw[..., :3], config.depth_activation)
         confidence = activate_confidence(raw[..., 3], config.confidence_activation, config.confidence_range)
         sky = raw[..., 4] if config.sky else None
-        if local is None:
+        if not config.descriptor_dim:
             return points, confidence, None, None, sky
-        local = local.float().movedim(1, -1)
+        local = head.get_submodule("head_local_features")(encoding, decoded).float().movedim(1, -1)
         descriptor_confidence = activate_confidence(
             local[..., -1], config.descriptor_confidence_activation, config.descriptor_confidence_range
         )
@@ -206,7 +199,6 @@ def _make_head(config: NetworkConfig) -> nn.Module:
             config.stem_widths,
             config.conv_features,
             sky=config.sky,
-            descriptor_dim=config.descriptor_dim,
         )
     if config.head == "linear":
         return LinearHead(config.decoder_dim, config.patch_size)

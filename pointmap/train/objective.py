@@ -12,6 +12,7 @@ from torch import Tensor
 from pointmap.geometry.cameras import unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import Encoding, Network
+from pointmap.models.match import token_pixels
 from pointmap.scene import PairPrediction
 from pointmap.shapes import Bool, Float, Int
 from pointmap.train.losses import (
@@ -24,7 +25,7 @@ from pointmap.train.losses import (
     regression_error,
     with_sky,
 )
-from pointmap.train.matching_losses import confident_matching_loss, descriptor_similarity, match_cost
+from pointmap.train.matching_losses import at_pixels, confident_matching_loss, descriptor_similarity, match_cost
 from pointmap.train.pairs import PairBatch
 from pointmap.train.random import Random
 
@@ -32,7 +33,6 @@ _FARTHEST = 12.0
 """Points beyond so many median depths (the ground at the horizon) would dominate every mean, and are left out."""
 _SKY_ERROR = 1.0
 """What the sky counts as: far enough off that no confidence is worth claiming there."""
-_NO_MATCH = -1
 _DESCRIPTOR_TEMPERATURE = 0.05
 
 
@@ -195,29 +195,21 @@ def descriptor_loss(prediction: PairPrediction, batch: PairBatch, samples: int, 
     intrinsics = torch.cat([batch.intrinsics, batch.intrinsics.flip(1)])
     j_from_i = torch.cat([invert_rigid(batch.first_from_second), batch.first_from_second])
     pixels_i = _random_pixels(random, count, samples, height, width)
-    pixels_j, matched = counterparts(pixels_i, depths, intrinsics, j_from_i)
-    pixels_j = torch.where(matched[..., None], pixels_j, _random_pixels(random, count, samples, height, width))
-    features_i, confidence_i = _features_at(
-        pixels_i, prediction.descriptors_i, prediction.descriptor_confidence_i, (height, width)
+    there, matched = counterparts(pixels_i, depths, intrinsics, j_from_i)
+    pixels_j = torch.where(
+        matched[..., None], there.round().long(), _random_pixels(random, count, samples, height, width)
     )
-    features_j, confidence_j = _features_at(
-        pixels_j, prediction.descriptors_j, prediction.descriptor_confidence_j, (height, width)
+    similarity = descriptor_similarity(
+        at_pixels(prediction.descriptors_i, pixels_i), at_pixels(prediction.descriptors_j, pixels_j)
     )
-    cost = match_cost(descriptor_similarity(features_i, features_j), _DESCRIPTOR_TEMPERATURE)
-    return confident_matching_loss(cost, confidence_i, confidence_j, matched, alpha=1.0, unmatched_quantile=0.9)
-
-
-def _features_at(
-    pixels: Int[Tensor, "b n 2"],
-    descriptors: Float[Tensor, "b hd wd d"],
-    confidence: Float[Tensor, "b hd wd"],
-    size: tuple[int, int],
-) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b n"]]:
-    """Descriptors and confidences at pixels of the image, interpolated where a descriptor is for several pixels."""
-    maps = torch.cat([descriptors, confidence[..., None]], dim=-1).movedim(-1, 1)
-    places = (2 * pixels + 1) / torch.tensor([size[1], size[0]], device=pixels.device) - 1
-    values = F.grid_sample(maps, places[:, :, None], align_corners=False, padding_mode="border")[..., 0].mT
-    return F.normalize(values[..., :-1], dim=-1), values[..., -1]
+    return confident_matching_loss(
+        match_cost(similarity, _DESCRIPTOR_TEMPERATURE),
+        at_pixels(prediction.descriptor_confidence_i[..., None], pixels_i)[..., 0],
+        at_pixels(prediction.descriptor_confidence_j[..., None], pixels_j)[..., 0],
+        matched,
+        alpha=1.0,
+        unmatched_quantile=0.9,
+    )
 
 
 def _random_pixels(random: Random, count: int, samples: int, height: int, width: int) -> Int[Tensor, "count samples 2"]:
@@ -225,15 +217,22 @@ def _random_pixels(random: Random, count: int, samples: int, height: int, width:
 
 
 def matching_loss(similarity: Float[Tensor, "pairs n n"], batch: PairBatch, grid: tuple[int, int]) -> Float[Tensor, ""]:
-    """Cross-entropy of every token finding its true counterpart, in both directions (InfoNCE, Oord et al. 2018)."""
-    inverse = invert_rigid(batch.first_from_second)
-    there = token_matches(batch.depths, batch.intrinsics, inverse, grid)
-    back = token_matches(batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second, grid)
-    directions = [
-        F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=_NO_MATCH)
-        for logits, target in ((similarity, there), (similarity.mT, back))
-    ]
-    return torch.stack(directions).mean()
+    """Cross-entropy of every token finding its true counterpart, in both directions (InfoNCE, Oord et al. 2018).
+
+    The counterpart lies between four tokens, which share it by their distances: the expected position is then finer
+    than the tokens are.
+    """
+    second_from_first = invert_rigid(batch.first_from_second)
+    costs, counts = [], []
+    for logits, depths, intrinsics, there_from_here in (
+        (similarity, batch.depths, batch.intrinsics, second_from_first),
+        (similarity.mT, batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second),
+    ):
+        nodes, shares, seen = token_matches(depths, intrinsics, there_from_here, grid)
+        cost = -(logits.log_softmax(dim=-1).gather(2, nodes) * shares).sum(dim=-1)
+        costs.append(cost)
+        counts.append(seen)
+    return masked_mean(torch.stack(costs), torch.stack(counts))
 
 
 def token_matches(
@@ -241,15 +240,27 @@ def token_matches(
     intrinsics: Float[Tensor, "pairs 2 3 3"],
     second_from_first: Float[Tensor, "pairs 4 4"],
     grid: tuple[int, int],
-) -> Int[Tensor, "pairs n"]:
-    """Index of the token of the second view that shows the middle of each token of the first; -1 where none does."""
+) -> tuple[Int[Tensor, "pairs n 4"], Float[Tensor, "pairs n 4"], Bool[Tensor, "pairs n"]]:
+    """The tokens of the second view around what each token of the first shows (at `token_pixels`).
+
+    Returns:
+        Their indices, their shares (bilinear, together 1), and whether the second view shows it at all.
+    """
     rows, columns = grid
     patch = depths.shape[-2] // rows
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    middles = (torch.stack([column, row], dim=-1).flatten(0, 1) * patch + patch // 2).to(depths.device)
-    pixels, seen = counterparts(middles.expand(len(depths), -1, -1), depths, intrinsics, second_from_first)
-    x, y = pixels.unbind(-1)
-    return torch.where(seen, (y // patch) * columns + x // patch, _NO_MATCH)
+    pixels = token_pixels(grid, patch, depths.device).long()
+    there, seen = counterparts(pixels.expand(len(depths), -1, -1), depths, intrinsics, second_from_first)
+    last = torch.tensor([columns - 1, rows - 1], device=depths.device)
+    place = torch.minimum(((there - patch // 2) / patch).clamp(min=0), last)
+    low = torch.minimum(place.floor().long(), (last - 1).clamp(min=0))
+    part = place - low
+    nodes, shares = [], []
+    for x, share_x in ((0, 1 - part[..., 0]), (1, part[..., 0])):
+        for y, share_y in ((0, 1 - part[..., 1]), (1, part[..., 1])):
+            column, row = (low[..., 0] + x).clamp(max=columns - 1), (low[..., 1] + y).clamp(max=rows - 1)
+            nodes.append(row * columns + column)
+            shares.append(share_x * share_y)
+    return torch.stack(nodes, dim=-1), torch.stack(shares, dim=-1), seen
 
 
 def counterparts(
@@ -257,8 +268,8 @@ def counterparts(
     depths: Float[Tensor, "pairs 2 h w"],
     intrinsics: Float[Tensor, "pairs 2 3 3"],
     second_from_first: Float[Tensor, "pairs 4 4"],
-) -> tuple[Int[Tensor, "pairs n 2"], Bool[Tensor, "pairs n"]]:
-    """Pixels (x, y) of the second view that show the same points as pixels of the first, and whether they do.
+) -> tuple[Float[Tensor, "pairs n 2"], Bool[Tensor, "pairs n"]]:
+    """Where (x, y) the second view shows the points that pixels of the first show, and whether it does.
 
     A point does not show where it leaves the image, is hidden (by more than 5 % of its depth), or is not known.
     """
@@ -269,10 +280,8 @@ def counterparts(
     points = homogeneous @ torch.linalg.inv(intrinsics[:, 0]).mT * depth[..., None]
     local = transform_points(second_from_first, points)
     projected = local @ intrinsics[:, 1].mT
-    there = (projected[..., :2] / projected[..., 2:].clamp(min=1e-6)).round().clamp(-1, 1e4).long()
-    x, y = there.unbind(-1)
+    there = (projected[..., :2] / projected[..., 2:].clamp(min=1e-6)).clamp(-1e4, 1e4)
+    x, y = there.round().long().unbind(-1)
     framed = (x >= 0) & (y >= 0) & (x < width) & (y < height) & (local[..., 2] > 0) & (depth > 0)
-    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    surface = second.gather(1, y * width + x)
-    seen = framed & ((local[..., 2] - surface).abs() < 0.05 * surface)
-    return torch.stack([x, y], dim=-1), seen
+    surface = second.gather(1, y.clamp(0, height - 1) * width + x.clamp(0, width - 1))
+    return there, framed & ((local[..., 2] - surface).abs() < 0.05 * surface)

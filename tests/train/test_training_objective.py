@@ -9,8 +9,10 @@ from worlds import rendered_pairs
 from pointmap.geometry.cameras import unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import PRESETS, Network
+from pointmap.models.match import match_positions, token_pixels
 from pointmap.scene import PairPrediction
 from pointmap.train.augment import plain
+from pointmap.train.cameras import scaled_intrinsics
 from pointmap.train.losses import depth_gradient_loss, normal_loss, ray_loss
 from pointmap.train.objective import (
     Objective,
@@ -22,10 +24,20 @@ from pointmap.train.objective import (
     predict,
     token_matches,
 )
-from pointmap.train.pairs import PairBatch, scaled_intrinsics
+from pointmap.train.pairs import PairBatch
 from pointmap.train.random import Random
 
 GRID = (5, 7)  # tokens of 8 pixels on 40 x 56
+
+
+def nearest(batch: PairBatch, *, back: bool = False) -> torch.Tensor:
+    """For each token of the first view (`back`: second) the other's token with the largest share; -1 where none."""
+    depths, intrinsics = (part.flip(1) if back else part for part in (batch.depths, batch.intrinsics))
+    there_from_here = batch.first_from_second if back else invert_rigid(batch.first_from_second)
+    nodes, shares, seen = token_matches(depths, intrinsics, there_from_here, GRID)
+    torch.testing.assert_close(shares.sum(dim=-1), torch.ones_like(shares[..., 0]))
+    best = nodes.gather(-1, shares.argmax(dim=-1, keepdim=True))[..., 0]
+    return torch.where(seen, best, -1)
 
 
 def photos(batch: PairBatch) -> torch.Tensor:
@@ -95,7 +107,7 @@ def test_sky_and_far_ground_are_no_targets():
 def test_two_photos_from_one_place_match_token_by_token():
     batch = seen_once(rendered_pairs())
 
-    matches = token_matches(batch.depths, batch.intrinsics, batch.first_from_second, GRID)
+    matches = nearest(batch)
 
     has_depth = (batch.depths[:, 0, 4::8, 4::8] > 0).flatten(1)
     expected = torch.where(has_depth, torch.arange(35).expand_as(matches), -1)
@@ -106,8 +118,7 @@ def test_two_photos_from_one_place_match_token_by_token():
 def test_a_camera_one_token_to_the_right_sees_everything_one_token_to_the_left():
     batch = wall(shift=2.0 * 8 / 56)  # disparity of 8 pixels at depth 2
 
-    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
-    back = token_matches(batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second, GRID)
+    there, back = nearest(batch), nearest(batch, back=True)
 
     tokens = torch.arange(35).reshape(GRID)
     assert there.reshape(GRID)[:, 1:].equal(tokens[:, :-1])
@@ -115,11 +126,24 @@ def test_a_camera_one_token_to_the_right_sees_everything_one_token_to_the_left()
     assert back.reshape(GRID)[:, :-1].equal(tokens[:, 1:])
 
 
+def test_a_counterpart_between_tokens_is_shared_by_them_and_read_out_exactly():
+    batch = wall(shift=2.0 * 3 / 56)  # disparity of 3 of a token's 8 pixels
+
+    nodes, shares, seen = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+    likely = torch.zeros(1, 35, 35).scatter_add(2, nodes, shares).clamp(min=1e-9).log()
+    positions, sure = match_positions(likely, GRID, 8)
+
+    inner = seen[0] & (token_pixels(GRID, 8)[:, 0] > 8)
+    assert inner.sum() == 30
+    torch.testing.assert_close(positions[0][inner], (token_pixels(GRID, 8) - torch.tensor([3.0, 0.0]))[inner])
+    assert sure[0][inner].min() > 0.999
+
+
 def test_what_is_hidden_has_no_match():
     batch = wall(shift=2.0 * 8 / 56)
     batch.depths[0, 1, :, :28] = 1.0  # something nearer stands in the left half of the second view
 
-    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+    there = nearest(batch)
 
     assert (there.reshape(GRID)[:, 1:4] == -1).all()
     assert (there.reshape(GRID)[:, 5:] >= 0).all()
@@ -127,8 +151,8 @@ def test_what_is_hidden_has_no_match():
 
 def test_the_matching_loss_is_least_for_the_true_matches():
     batch = rendered_pairs()
-    there = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
-    true = torch.nn.functional.one_hot(there.clamp(min=0), 35).float()
+    nodes, shares, _ = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), GRID)
+    true = torch.zeros(len(batch), 35, 35).scatter_add(2, nodes, shares)
 
     none = matching_loss(torch.zeros(len(batch), 35, 35), batch, GRID).item()
     random = matching_loss(10 * torch.rand(len(batch), 35, 35), batch, GRID).item()
@@ -243,7 +267,7 @@ def test_counterparts_on_a_wall_are_shifted_by_the_disparity():
     )
 
     assert seen.tolist() == [[True, True, False]]  # 56 * 0.25 / 2 = 7 pixels
-    assert there[0, :2].tolist() == [[13, 5], [3, 39]]
+    torch.testing.assert_close(there[0, :2], torch.tensor([[13.0, 5.0], [3.0, 39.0]]))
 
 
 def test_the_right_descriptors_cost_nothing_and_hidden_pixels_learn_doubt():

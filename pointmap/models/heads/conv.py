@@ -24,7 +24,6 @@ class ConvHead(nn.Module):
         features: int,
         *,
         sky: bool = False,
-        descriptor_dim: int = 0,
     ) -> None:
         super().__init__()
         self.shuffle = patch_size // self.stride
@@ -37,12 +36,9 @@ class ConvHead(nn.Module):
         nn.init.normal_(self.out.weight, std=1e-3)
         self.out.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.7, 0.0]).repeat_interleave(self.stride**2))
         self.sky = Conv2d(features, self.stride**2, 3, padding=1) if sky else None
-        self.head_local_features = _FineFeatures(features, stem_widths[0], descriptor_dim) if descriptor_dim else None
 
-    def forward(
-        self, encoding: Encoding, decoded: list[Tensor]
-    ) -> tuple[Float[Tensor, "batch channels h w"], Float[Tensor, "batch local h_d w_d"] | None]:
-        """Raw points and confidence (4 channels), then the logit of sky if any; and local features if any.
+    def forward(self, encoding: Encoding, decoded: list[Tensor]) -> Float[Tensor, "batch channels h w"]:
+        """Raw points and confidence (4 channels), then the logit of sky if any.
 
         Args:
             decoded: Output of every decoder block, the last one normalised.
@@ -54,21 +50,4 @@ class ConvHead(nn.Module):
         maps = [F.pixel_shuffle(self.out(features), self.stride)]
         if self.sky is not None:
             maps.append(F.pixel_shuffle(self.sky(features), self.stride))
-        local = None if self.head_local_features is None else self.head_local_features(features, encoding.skips[0])
-        return torch.cat(maps, dim=1), local
-
-
-class _FineFeatures(nn.Module):
-    """Descriptors of 2x2 pixels each, from the head's features and the stem's."""
-
-    width = 32
-
-    def __init__(self, features: int, skip_width: int, descriptor_dim: int) -> None:
-        super().__init__()
-        self.expand = Conv2d(features, 4 * self.width, 1)
-        self.edges = Conv2d(skip_width, self.width, 3, padding=1)
-        self.out = Conv2d(self.width, descriptor_dim + 1, 1)
-
-    def forward(self, features: Tensor, skip: Tensor) -> Float[Tensor, "batch channels h_d w_d"]:
-        """Raw descriptors and, in the last channel, their raw confidence."""
-        return self.out(F.gelu(F.pixel_shuffle(self.expand(features), 2) + self.edges(skip.to(features.dtype))))
+        return torch.cat(maps, dim=1)
