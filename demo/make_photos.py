@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pointmap.export.cameras import CONVENTION, pinhole_entry
 from pointmap.geometry.transforms import invert_rigid
-from pointmap.train.pairs import look_at, scaled_intrinsics
+from pointmap.train.cameras import look_at, scaled_intrinsics
 from pointmap.train.random import Random
 from pointmap.train.renderer import inside_object, render
 from pointmap.train.scenes import sample_scenes

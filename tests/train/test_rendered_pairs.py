@@ -1,20 +1,32 @@
-import math
+from dataclasses import replace
 
 import pytest
 import torch
-from worlds import NUM_TEXTURES, inside, rendered_pairs, shape_of, textures, warp
+from worlds import NUM_TEXTURES, rendered_pairs, textures, warp
 
 from pointmap.train.augment import augment, plain
-from pointmap.train.pairs import PairBatch, look_at, make_pairs, sample_cameras, scaled_intrinsics
+from pointmap.train.habits import TRAINING, Roll
+from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
-from pointmap.train.scenes import NUM_OBJECTS, sample_scenes
 
 LANDSCAPE, PORTRAIT = (40, 56), (56, 40)
 
 
+ODD = replace(
+    TRAINING,
+    rolls=(Roll("odd", 1.0, common_deg=(20, 60), relative_deg=(30, 90)),),
+    zoomed=1.0,
+    off_centre=1.0,
+    apart=0.0,
+    min_overlap=0.3,
+)
+"""Every pair is rolled, has two focal lengths and principal points off the middle."""
+
+
+@pytest.mark.parametrize("settings", [replace(TRAINING, apart=0.0, min_overlap=0.3), ODD], ids=["training", "odd"])
 @pytest.mark.parametrize("size", [(80, 112), (112, 80)])
-def test_points_of_the_first_view_lie_on_the_surfaces_of_the_second(size):
-    batch = rendered_pairs(size, count=16)
+def test_points_of_the_first_view_lie_on_the_surfaces_of_the_second(size, settings):
+    batch = make_pairs(16, size, Random(7), textures(), NUM_TEXTURES, settings=settings)
     index, depth, framed = warp(batch)
 
     surface = batch.depths[:, 1].float().flatten(1).gather(1, index)
@@ -26,8 +38,9 @@ def test_points_of_the_first_view_lie_on_the_surfaces_of_the_second(size):
     assert floats[framed].float().mean() < 0.02  # at edges, where the nearest pixel is on the other side
 
 
-def test_corresponding_pixels_have_the_same_colour():
-    batch = rendered_pairs(LANDSCAPE, count=24)
+@pytest.mark.parametrize("settings", [TRAINING, ODD], ids=["training", "odd"])
+def test_corresponding_pixels_have_the_same_colour(settings):
+    batch = make_pairs(24, LANDSCAPE, Random(7), textures(), NUM_TEXTURES, settings=settings)
     index, depth, framed = warp(batch)
     first, second = (batch.images[:, view].flatten(1, 2).float() / 255 for view in (0, 1))
     surface = batch.depths[:, 1].float().flatten(1).gather(1, index)
@@ -47,11 +60,9 @@ def test_a_batch_has_the_size_that_was_asked_for(size):
 
     assert batch.images.shape == (24, 2, height, width, 3)
     assert batch.depths.shape == (24, 2, height, width)
-    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2])
-    torch.testing.assert_close(batch.intrinsics[..., :2, 2], centre.expand(24, 2, 2))
     focal = batch.intrinsics[..., 0, 0] / 56  # in long sides
-    assert focal.min() > 0.3
-    assert focal.max() < 2.5
+    assert focal.min() > 0.25
+    assert focal.max() < 3.7
 
 
 def test_poses_are_rigid_and_views_differ():
@@ -60,7 +71,7 @@ def test_poses_are_rigid_and_views_differ():
     rotation = first_from_second[:, :3, :3]
     torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand_as(rotation), atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(len(rotation)), atol=1e-5, rtol=0)
-    assert (first_from_second[:, :3, 3].norm(dim=-1) > 0).all()
+    assert ((first_from_second - torch.eye(4)).abs().amax(dim=(1, 2)) > 1e-3).all()
 
 
 def test_the_same_seed_renders_the_same_pairs_and_another_seed_others():
@@ -83,33 +94,6 @@ def test_how_many_worlds_are_rendered_together_changes_nothing():
     # But for rounding, which moves a few pixels at edges.
     assert (one.depths == all_at_once.depths).float().mean() > 0.98
     torch.testing.assert_close(one.first_from_second, all_at_once.first_from_second)
-
-
-def test_no_camera_stands_inside_an_object():
-    scenes = sample_scenes(300, Random(4), NUM_TEXTURES)
-    cameras = sample_cameras(scenes, Random(5), LANDSCAPE, 0.15)
-    good = cameras.good.nonzero()[:, 0]
-
-    assert 30 < len(good) < 300
-    for view in range(2):
-        offset = cameras.world_from_cam[:, view, None, :3, 3] - scenes.centre[:, :NUM_OBJECTS]
-        local = (scenes.object_from_world[:, :NUM_OBJECTS] @ offset[..., None])[..., 0]
-        within = torch.stack([inside(shape_of(slot), local[:, slot]) for slot in range(NUM_OBJECTS)], dim=1)
-        within = (within & scenes.active).any(dim=1)
-        assert within.any()  # candidates do, so that the rejection has something to do
-        assert not within[good].any()
-
-
-def test_cameras_stand_above_the_floor_and_between_the_walls():
-    scenes = sample_scenes(300, Random(4), NUM_TEXTURES)
-    cameras = sample_cameras(scenes, Random(5), LANDSCAPE, 0.15)
-
-    position = cameras.world_from_cam[cameras.good][:, :, :3, 3]
-    half = scenes.half_size[cameras.good, -1][:, None]
-
-    assert (position[..., 1] < 0).all()  # y points down
-    assert (position[..., 1] > -2 * half[..., 1]).all()
-    assert (position[..., [0, 2]].abs() < half[..., [0, 2]]).all()
 
 
 def seen_share(batch: PairBatch) -> torch.Tensor:
@@ -149,25 +133,6 @@ def test_parts_of_a_batch_can_be_joined_again():
     assert len(batch[:3]) == 3
     for name in vars(batch):
         assert getattr(joined, name).equal(getattr(batch, name)), name
-
-
-def test_scaled_intrinsics_see_the_field_of_view_over_the_long_side():
-    for size in ((40, 80), (80, 40)):
-        K = scaled_intrinsics(torch.tensor(0.5), size)
-
-        assert 2 * math.degrees(math.atan(40 / K[0, 0].item())) == pytest.approx(90)
-        assert K[:2, 2].tolist() == [(size[1] - 1) / 2, (size[0] - 1) / 2]
-
-
-def test_a_camera_looks_at_its_target_with_its_x_axis_level():
-    position, target = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 0.0, 3.0])
-
-    world_from_cam = look_at(position, target, torch.tensor(0.0))
-
-    in_view = torch.linalg.inv(world_from_cam) @ torch.cat([target, torch.ones(1)])
-    torch.testing.assert_close(in_view[:3], torch.tensor([0.0, 0.0, (target - position).norm().item()]))
-    assert world_from_cam[1, 0].abs() < 1e-6
-    assert world_from_cam[1, 1] > 0  # down in the picture is down in the world
 
 
 def test_augmented_photos_stay_in_range_and_differ_from_each_other():
