@@ -6,8 +6,9 @@
 import argparse
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,9 +31,6 @@ class Effect:
     """Strengths are most * uniform(0, 1)^skew: the larger, the more of them are weak; 0 always gives the greatest."""
 
 
-OFF = Effect(0, 0)
-
-
 @dataclass(frozen=True)
 class Effects:
     """Which effects there are, with the unit of each strength. Those of a camera are alike in photos of one camera."""
@@ -40,44 +38,56 @@ class Effects:
     same_camera: float = 0.7
     """Share of pairs whose photos come from one camera."""
 
-    distortion: Effect = field(default=Effect(0.3, 0.015))
+    distortion: Effect = Effect(0.3, 0.015)
     """Camera: displacement of the corners in image widths, either way. The truth stays that of the pinhole camera."""
-    defocus: Effect = field(default=Effect(0.15, 0.014, skew=0.7))
+    defocus: Effect = Effect(0.15, 0.014, skew=0.7)
     """Photo: radius of the disc that a point becomes, in long sides. Below half a pixel it does not show."""
-    shake: Effect = field(default=Effect(0.15, 0.03))
+    shake: Effect = Effect(0.15, 0.03)
     """Photo: length of the motion in long sides."""
-    obstacle: Effect = field(default=Effect(0.06, 0.3))
+    obstacle: Effect = Effect(0.06, 0.3)
     """Photo: how far a finger, strap or branch reaches in, in widths. There is no truth behind it."""
-    fringe: Effect = field(default=Effect(0.2, 0.004))
+    fringe: Effect = Effect(0.2, 0.004)
     """Camera: displacement of red and blue in the corners, in widths."""
-    vignette: Effect = field(default=Effect(0.4, 0.5))
+    vignette: Effect = Effect(0.4, 0.5)
     """Camera: loss of light in the corners."""
-    dirt: Effect = field(default=Effect(0.08, 0.2))
+    dirt: Effect = Effect(0.08, 0.2)
     """Camera: radius of spots on the lens in widths: dust, drops, insects. The truth stays that of the scene."""
-    exposure: Effect = field(default=Effect(0.9, 0.8))
+    exposure: Effect = Effect(0.9, 0.8)
     """Photo: stops, either way; light above white is lost."""
-    noise: Effect = field(default=Effect(0.7, 0.06))
+    noise: Effect = Effect(0.7, 0.06)
     """Camera: standard deviation at white; the dark has up to a third of it."""
-    balance: Effect = field(default=Effect(0.7, 0.15))
+    balance: Effect = Effect(0.7, 0.15)
     """Camera: error of the white balance in red and blue, either way."""
-    saturation: Effect = field(default=Effect(0.6, 0.8))
+    saturation: Effect = Effect(0.6, 1.0)
     """Camera: loss of colour, or a quarter as much gain."""
-    hue: Effect = field(default=Effect(0.3, 0.25))
+    hue: Effect = Effect(0.3, 0.25)
     """Camera: turn of all hues in radians, either way."""
-    gamma: Effect = field(default=Effect(0.6, 0.45))
+    gamma: Effect = Effect(0.6, 0.45)
     """Photo: logarithm of the tone curve's exponent, either way."""
-    contrast: Effect = field(default=Effect(0.7, 0.35))
+    contrast: Effect = Effect(0.7, 0.35)
     """Photo: more or less contrast about the mean, either way."""
-    softness: Effect = field(default=Effect(0.4, 0.8))
+    softness: Effect = Effect(0.4, 0.8)
     """Camera: scaling down to half and up, 0..1."""
-    sharpening: Effect = field(default=Effect(0.25, 1.5))
+    sharpening: Effect = Effect(0.25, 1.5)
     """Camera: of the overshoot at edges."""
-    jpeg: Effect = field(default=Effect(0.4, 75))
+    jpeg: Effect = Effect(0.4, 75)
     """Camera: 95 less the quality on libjpeg's scale."""
 
+    def scaled(self, factor: float) -> "Effects":
+        """The same effects in `factor` times as many photos: 0 switches all of them off."""
+        effects = {name: getattr(self, name) for name in NAMES}
+        shares = {name: replace(effect, share=min(1.0, factor * effect.share)) for name, effect in effects.items()}
+        return replace(self, **shares)
+
     @classmethod
-    def none(cls) -> "Effects":
-        return cls(0, *[OFF] * (len(fields(cls)) - 1))
+    def only(cls, name: str, strength: float) -> "Effects":
+        """One effect, in every photo and always as strong."""
+        chosen: dict[str, Any] = {name: Effect(1, strength, skew=0)}
+        return replace(cls().scaled(0), **chosen)
+
+
+NAMES = tuple(entry.name for entry in fields(Effects) if entry.type is Effect)
+"""Of all effects."""
 
 
 @dataclass(frozen=True)
@@ -253,9 +263,9 @@ def write_contact_sheet(images: Float[Tensor, "n 3 h w"], path: Path) -> None:
     from PIL import Image
 
     rows = []
-    for name in [entry.name for entry in fields(Effects) if entry.name != "same_camera"]:
+    for name in NAMES:
         most = getattr(Effects(), name).most
-        some = [replace(Effects.none(), **{name: Effect(1, most * part / 3, skew=0)}) for part in range(1, 4)]
+        some = [Effects.only(name, most * part / 3) for part in range(1, 4)]
         rows.append([images[0], *(apply_effects(images[:1], Random(2), one).images[0] for one in some)])
     rows.append(list(apply_effects(images[:1].expand(4, -1, -1, -1), Random(3)).images))
     strips = torch.stack([torch.cat(row, dim=2) for row in rows])

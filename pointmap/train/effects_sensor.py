@@ -31,9 +31,9 @@ def add_noise(images: Photos, shot: PerPhoto, read: PerPhoto, smear: PerPhoto, r
     """
     white, share = random.normal(*images.shape), _each(smear)
     for axis in (2, 3):
-        white = white + share * (white.roll(1, axis) + white.roll(-1, axis))
-    white = white / (1 + 2 * share * share)
-    return images + white * (_each(shot) ** 2 * images.clamp(min=0) + _each(read) ** 2).sqrt()
+        white = white.addcmul(share, white.roll(1, axis))
+    deviation = (_each(read) ** 2).addcmul(_each(shot) ** 2, images.clamp(min=0)).sqrt_()
+    return images.addcmul(white, deviation.div_(1 + share * share))
 
 
 def expose(images: Photos, stops: PerPhoto) -> Photos:
@@ -74,7 +74,7 @@ def curve(images: Photos, exponent: PerPhoto, contrast: PerPhoto) -> Photos:
 
 def sharpen(images: Photos, amount: PerPhoto) -> Photos:
     """Unsharp masking: edges overshoot, with halos of one pixel."""
-    return images + _each(amount) * (images - _mean3(images))
+    return images.addcmul(_each(amount), images - _mean3(images))
 
 
 def soften(images: Photos, amount: PerPhoto) -> Photos:
@@ -82,7 +82,7 @@ def soften(images: Photos, amount: PerPhoto) -> Photos:
     height, width = images.shape[-2:]
     small = F.avg_pool2d(images, 2, ceil_mode=True)
     large = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)[..., :height, :width]
-    return images + _each(amount) * (large - images)
+    return images.lerp(large, _each(amount))
 
 
 def _mean3(images: Tensor) -> Tensor:
@@ -97,13 +97,13 @@ def compress(images: Photos, quality: PerPhoto) -> Photos:
     """
     height, width = images.shape[-2:]
     padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate")
-    to_ycc, transform, luma, chroma = _jpeg_tables(images.device)
+    to_ycc, from_ycc, transform, luma, chroma = _jpeg_tables(images.device)
     ycc = recolour(255 * padded, to_ycc.expand(len(images), 3, 3))
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     y = _quantised(ycc[:, :1] - 128, transform, luma, scale)
     colour = _quantised(F.avg_pool2d(ycc[:, 1:], 2), transform, chroma, scale)
     ycc = torch.cat([y + 128, F.interpolate(colour, scale_factor=2, mode="nearest")], dim=1)
-    rgb = recolour(ycc, torch.linalg.inv(to_ycc).expand(len(images), 3, 3))
+    rgb = recolour(ycc, from_ycc.expand(len(images), 3, 3))
     return (rgb[..., :height, :width] / 255).clamp(0, 1)
 
 
@@ -117,8 +117,8 @@ def _quantised(planes: Tensor, transform: Tensor, steps: Tensor, scale: Tensor) 
 
 
 @functools.cache
-def _jpeg_tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """RGB to YCbCr; the DCT of blocks of 64; quantisation steps of brightness and colour (T.81, tables K.1 and K.2)."""
+def _jpeg_tables(device: torch.device) -> tuple[Tensor, ...]:
+    """RGB to YCbCr and back; the DCT of 8 x 8; quantisation steps of brightness and colour (T.81, tables K.1, K.2)."""
     to_ycc = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
     n = torch.arange(8.0)
     dct = ((2 * n + 1) * n[:, None] * math.pi / 16).cos() * 0.5
@@ -130,5 +130,5 @@ def _jpeg_tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ]  # fmt: skip
     chroma = torch.full((8, 8), 99.0)
     chroma[:4, :4] = torch.tensor([[17.0, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]])
-    tables = (to_ycc, torch.kron(dct, dct), torch.tensor(luma).float(), chroma.flatten())
+    tables = (to_ycc, torch.linalg.inv(to_ycc), torch.kron(dct, dct), torch.tensor(luma).float(), chroma.flatten())
     return tuple(table.to(device) for table in tables)

@@ -147,9 +147,9 @@ def stamp(stamps: Stamps) -> Stamped:
     """Lay the stamps down, later ones on top of earlier ones (dead leaves, Matheron 1968)."""
     top = torch.full((SIZE * SIZE,), -1)
     reach = torch.where(stamps.shape == 1, stamps.half.norm(dim=-1), stamps.half.amax(dim=-1)) * 2 * SIZE + 2
-    smaller = 0
+    smaller = 0.0
     for window in _WINDOWS:  # each stamp is tested only in a window that holds it
-        limit = math.inf if window == SIZE else window
+        limit = math.inf if window == SIZE else float(window)
         chosen = ((reach > smaller) & (reach <= limit)).nonzero()[:, 0]
         smaller = limit
         if len(chosen) == 0:

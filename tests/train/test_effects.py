@@ -1,13 +1,12 @@
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
-from pointmap.train.effects import Effect, Effects, apply_effects, augment, plain, write_contact_sheet
+from pointmap.train.effects import NAMES, Effect, Effects, apply_effects, augment, plain, write_contact_sheet
 from pointmap.train.random import Random
 
-NAMES = [entry.name for entry in fields(Effects) if entry.name != "same_camera"]
 OF_CAMERA = ["distortion", "fringe", "vignette", "dirt", "balance", "saturation", "softness", "sharpening", "jpeg"]
 OF_PHOTO = ["defocus", "shake", "exposure", "gamma", "contrast"]
 
@@ -18,13 +17,13 @@ def photos(count: int = 4, size: tuple[int, int] = (40, 56)) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=size).clamp(0.1, 0.9)
 
 
-def only(name: str, share: float = 1, **settings: float) -> Effects:
+def only(name: str) -> Effects:
     """One effect at its greatest strength."""
-    return replace(Effects.none(), **{name: Effect(share, getattr(Effects(), name).most, skew=0)}, **settings)
+    return Effects.only(name, getattr(Effects(), name).most)
 
 
 def test_without_effects_photos_stay_as_they_are():
-    effected = apply_effects(photos(), Random(0), Effects.none())
+    effected = apply_effects(photos(), Random(0), Effects().scaled(0))
 
     assert torch.equal(effected.images, photos())
     assert not effected.occluded.any()
@@ -39,6 +38,13 @@ def test_each_effect_has_a_switch_and_keeps_the_range(name):
     assert effected.images.min() >= 0
     assert effected.images.max() <= 1
     assert effected.occluded.any() == (name == "obstacle")
+
+
+def test_scaling_makes_effects_rarer_not_weaker():
+    half, many = Effects().scaled(0.5), Effects().scaled(100)
+
+    assert half.noise == replace(Effects().noise, share=Effects().noise.share / 2)
+    assert many.noise == replace(Effects().noise, share=1.0)
 
 
 def test_all_effects_together_keep_the_range_and_the_photos_given():
@@ -64,7 +70,9 @@ def test_only_opaque_obstacles_hide_the_truth():
 
 
 def test_a_share_of_the_photos_gets_the_effect():
-    effected = apply_effects(photos(400, (16, 16)), Random(0), only("vignette", share=0.3, same_camera=0.0))
+    effected = apply_effects(
+        photos(400, (16, 16)), Random(0), replace(Effects().scaled(0), vignette=Effect(0.3, 0.5), same_camera=0.0)
+    )
 
     changed = (effected.images != photos(400, (16, 16))).flatten(1).any(dim=1)
     assert changed.float().mean() == pytest.approx(0.3, abs=0.08)
@@ -73,7 +81,7 @@ def test_a_share_of_the_photos_gets_the_effect():
 @pytest.mark.parametrize("name", OF_CAMERA)
 def test_photos_of_one_camera_share_what_its_lens_and_software_do(name):
     pair = photos(1).expand(2, -1, -1, -1)
-    effects = replace(only(name), **{name: replace(getattr(Effects(), name), share=1)}, same_camera=1.0)
+    effects = replace(Effects().scaled(0), **{name: replace(getattr(Effects(), name), share=1)}, same_camera=1.0)
 
     first, second = apply_effects(pair, Random(0), effects).images
 
@@ -83,7 +91,7 @@ def test_photos_of_one_camera_share_what_its_lens_and_software_do(name):
 @pytest.mark.parametrize("name", [*OF_CAMERA, *OF_PHOTO])
 def test_photos_of_two_cameras_differ(name):
     pair = photos(1, (160, 224)).expand(2, -1, -1, -1)  # large enough for weak blur to be seen
-    effects = replace(only(name), **{name: replace(getattr(Effects(), name), share=1)}, same_camera=0.0)
+    effects = replace(Effects().scaled(0), **{name: replace(getattr(Effects(), name), share=1)}, same_camera=0.0)
 
     first, second = apply_effects(pair, Random(0), effects).images
 

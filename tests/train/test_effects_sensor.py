@@ -51,7 +51,7 @@ def test_smeared_noise_is_alike_in_neighbours():
         return ((seen[..., 1:] * seen[..., :-1]).mean() / seen.var()).item()
 
     assert abs(correlation(0.0)) < 0.02
-    assert correlation(0.3) == pytest.approx(2 * 0.3 / (1 + 2 * 0.3**2), abs=0.02)  # of the kernel (c, 1, c)
+    assert correlation(0.3) == pytest.approx(0.3 / (1 + 0.3**2), abs=0.02)  # of the kernel (c, 1)
 
 
 def test_one_stop_doubles_the_light_and_white_clips():
