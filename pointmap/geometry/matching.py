@@ -1,4 +1,4 @@
-"""Reciprocal nearest neighbours between two sets of points or two maps of descriptors."""
+"""Matches: reciprocal nearest neighbours between two sets of points or two maps of descriptors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +27,20 @@ class PixelMatches:
 
     pixels_j: Int[Tensor, "n 2"]
     """(x, y) in image j."""
+
+
+@dataclass(frozen=True)
+class PairMatches:
+    """Corresponding places in the working images of two views, finer than pixels; the first pixel's centre is (0, 0)."""
+
+    view_i: int
+    view_j: int
+    pixels_i: Float[Tensor, "n 2"]
+    """(x, y) in view i."""
+    pixels_j: Float[Tensor, "n 2"]
+    """(x, y) in view j."""
+    weights: Float[Tensor, "n"]
+    """How far each is trusted, in (0, 1]."""
 
 
 def nearest_neighbours(
