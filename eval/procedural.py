@@ -4,6 +4,7 @@ Beside the network stand two predictors that do not look: the mean pointmap of o
 knows the true points of each view and takes the two cameras for one.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,12 @@ def held_out_pairs(count: int, long_side: int, *, held_out: bool = True) -> list
         random = Random(SEED + 2 * number + (not held_out))
         batches.append(make_pairs(count // 2, size, random, texels, TEXTURES, settings=BENCHMARK))
     return batches
+
+
+def pair_row(values: dict) -> PairRow:
+    """The same from plain JSON values, where null stands for NaN."""
+    known = {name: math.nan if value is None else value for name, value in values.items()}
+    return PairRow(**known | {"by_confidence": values["by_confidence"]})
 
 
 @torch.no_grad()

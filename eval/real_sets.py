@@ -13,7 +13,6 @@ from pointmap.inference import network_fingerprint
 from pointmap.models import Network
 from pointmap.scene import Scene
 
-from .colmap_baseline import METHOD as COLMAP
 from .colmap_baseline import run_colmap
 from .ground_truth import GroundTruth, load_ground_truth
 from .photos import reconstruct_and_score
@@ -138,7 +137,9 @@ def all_photos_table(rows: Sequence[tuple[str, Row]]) -> str:
             degrees = [shown(value, "{:.1f}") for value in (row.rotation_deg, row.direction_deg)]
             ratios = [shown(value) for value in (row.focal_error, row.depth_absrel, row.depth_within_125)]
             rest = [str(row.exif) if row.exif else "-", shown(row.seconds, "{:.0f}"), shown(row.peak_gib, "{:.1f}")]
-            lines.append([row.set, row.method, str(row.photos), str(row.registered), *percent, *degrees, *ratios, *rest])
+            lines.append(
+                [row.set, row.method, str(row.photos), str(row.registered), *percent, *degrees, *ratios, *rest]
+            )
     return markdown(header, lines)
 
 
@@ -172,5 +173,3 @@ def _worked(row: dict) -> bool:
 
 def _row(values: dict) -> Row:
     return Row(**{name: np.nan if value is None and name != "error" else value for name, value in values.items()})
-
-
