@@ -14,7 +14,7 @@ from torch import Tensor
 from pointmap.metrics import PoseErrors, depth_errors, error_by_confidence, falls
 from pointmap.models import Network
 from pointmap.scene import PairPrediction
-from pointmap.train.augment import plain
+from pointmap.train.effects import plain
 from pointmap.train.habits import BENCHMARK
 from pointmap.train.losses import normalisation_scale
 from pointmap.train.objective import Targets, make_targets, predict

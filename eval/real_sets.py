@@ -40,6 +40,9 @@ class SetSettings:
     """Until COLMAP is stopped, per set."""
 
 
+DEFAULT = SetSettings()
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """Photos of one set that are reconstructed together."""
@@ -88,9 +91,8 @@ def evaluate_network(
             return asdict(row)
 
         depends_on = [fingerprint, pointmap.__version__, settings.seed, options, [str(file) for file in part.files]]
-        if wanted is not None and not wanted.exists():
-            depends_on.append("with preview")
-        found = store.get(f"{truth.name}-{task.group}-network", depends_on, compute, _worked)
+        again = wanted is not None and not wanted.exists()
+        found = store.get(f"{truth.name}-{task.group}-network", depends_on, compute, keep=_worked, again=again)
         rows.append((task.group, _row(found | {"method": method})))
     return rows
 

@@ -36,6 +36,7 @@ from .procedural import PairRow
 from .procedural_scenes import procedural_sets, scenes_table
 from .real_sets import (
     ALL,
+    DEFAULT,
     SetSettings,
     all_photos_table,
     evaluate_colmap,
@@ -78,7 +79,7 @@ def evaluate_weights(
     model: str = "small",
     previous: Path | None = None,
     sets: tuple[str, ...] = (),
-    settings: OmitArgPrefixes[SetSettings] = SetSettings(),
+    settings: OmitArgPrefixes[SetSettings] = DEFAULT,
     pairs: int = 256,
     pair_size: int = 160,
     scenes: int = 8,
@@ -98,7 +99,7 @@ def evaluate_weights(
         pair_size: Their long side in pixels.
         scenes: Held-out procedural scenes of 8 photos; 0 leaves them out.
         colmap: Run COLMAP as well; it needs pycolmap.
-        previews: Write OUT/previews/SET.png for every set.
+        previews: Write OUT/previews/SET-WEIGHTS.png for every set.
         device: cpu or cuda; default cuda where there is one.
     """
     import pointmap
@@ -175,7 +176,8 @@ def _one_set(
 ) -> list[tuple[str, Row]]:
     rows: list[tuple[str, Row]] = []
     for number, (name, network) in enumerate(networks.items()):
-        preview = previews / f"{truth.name}.png" if previews is not None and number == 0 else None
+        own = f"{truth.name}-{network_fingerprint(network)[:8]}.png"
+        preview = previews / own if previews is not None and number == 0 else None
         rows += _told(evaluate_network(truth, network, name, settings, store, preview=preview))
     if colmap:
         rows += _told(evaluate_colmap(truth, settings, store))
