@@ -16,7 +16,9 @@ from torch import Tensor
 from pointmap.shapes import Bool, Float, UInt8
 from pointmap.train import effects_optics as optics
 from pointmap.train import effects_sensor as sensor
+from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
+from pointmap.train.textures import make_textures
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Effects:
     """Photo: radius of the disc that a point becomes, in long sides. Below half a pixel it does not show."""
     shake: Effect = Effect(0.15, 0.03)
     """Photo: length of the motion in long sides."""
-    obstacle: Effect = Effect(0.06, 0.3)
+    obstacle: Effect = Effect(0.06, 0.35, skew=0.6)
     """Photo: how far a finger, strap or branch reaches in, in widths. There is no truth behind it."""
     fringe: Effect = Effect(0.2, 0.004)
     """Camera: displacement of red and blue in the corners, in widths."""
@@ -112,14 +114,19 @@ def apply_effects(images: Float[Tensor, "n 3 h w"], random: Random, effects: Eff
     return _Darkroom(images, random, effects).develop()
 
 
-def augment(images: UInt8[Tensor, "n h w 3"], random: Random, effects: Effects = Effects()) -> Effected:
-    """Photos in [-1, 1] as the network takes them; photos 2k and 2k + 1 are a pair."""
-    effected = apply_effects(images.permute(0, 3, 1, 2).float() / 255, random, effects)
-    return replace(effected, images=effected.images * 2 - 1)
+def augment(
+    batch: PairBatch, random: Random, effects: Effects = Effects()
+) -> tuple[Float[Tensor, "pairs 2 3 h w"], PairBatch]:
+    """The pairs' photos in [-1, 1] as the network takes them, and the pairs without depth where it is hidden."""
+    pixels = batch.images.flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+    effected = apply_effects(pixels, random, effects)
+    hidden = effected.occluded.unflatten(0, (-1, 2))
+    known = replace(batch, depths=batch.depths.masked_fill(hidden, math.nan))
+    return effected.images.unflatten(0, (-1, 2)) * 2 - 1, known
 
 
 def plain(images: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-    """The same without any change, for validation."""
+    """Photos as they are, in [-1, 1], for validation."""
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -275,9 +282,6 @@ def write_contact_sheet(images: Float[Tensor, "n 3 h w"], path: Path) -> None:
 
 
 def _main() -> None:
-    from pointmap.train.pairs import make_pairs
-    from pointmap.train.textures import make_textures
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of effects.png")
     output = parser.parse_args().output

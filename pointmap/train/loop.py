@@ -1,13 +1,12 @@
 """The training loop: render, step, average, validate, save; interrupted at any time, it goes on where it was."""
 
 import json
-import math
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -132,9 +131,7 @@ def _step(run: Run, settings: TrainSettings, batch: PairBatch, random: Random) -
     for optimizer, rate in zip(run.optimizers, (settings.matrix_rate, settings.other_rate), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
-    effected = augment(batch.images.flatten(0, 1), random)
-    images, occluded = effected.images.unflatten(0, (-1, 2)), effected.occluded.unflatten(0, (-1, 2))
-    batch = replace(batch, depths=batch.depths.masked_fill(occluded, math.nan))  # unknown: it is out of sight
+    images, batch = augment(batch, random)
     losses = compute_losses(run.network, batch, images, settings.objective, random)
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)

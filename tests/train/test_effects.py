@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pointmap.train.effects import NAMES, Effect, Effects, apply_effects, augment, plain, write_contact_sheet
+from pointmap.train.pairs import PairBatch
 from pointmap.train.random import Random
 
 OF_CAMERA = ["distortion", "fringe", "vignette", "dirt", "balance", "saturation", "softness", "sharpening", "jpeg"]
@@ -121,16 +122,40 @@ def test_choosing_photos_or_computing_all_gives_the_same(monkeypatch):
     assert torch.equal(chosen.occluded, all_of_them.occluded)
 
 
+def pairs(count: int) -> PairBatch:
+    """The same photo twice in every pair, with depths that nobody hides."""
+    images = (photos(1)[0].permute(1, 2, 0) * 255).byte().expand(count, 2, -1, -1, -1)
+    eye = torch.eye(4).expand(count, 4, 4)
+    depths = torch.full((count, 2, *images.shape[2:4]), 2.0)
+    return PairBatch(images, depths, eye[:, None, :3, :3].expand(-1, 2, -1, -1), eye, torch.ones(count))
+
+
 def test_augmented_photos_stay_in_range_and_differ_from_each_other():
-    same = (photos(1)[0].permute(1, 2, 0) * 255).byte().expand(4, -1, -1, -1)
+    images, _ = augment(pairs(2), Random(0))
 
-    effected = augment(same, Random(0))
+    assert images.shape == (2, 2, 3, 40, 56)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    assert len({tuple(photo.flatten().tolist()) for photo in images.flatten(0, 1)}) == 4
 
-    assert effected.images.shape == (4, 3, 40, 56)
-    assert effected.images.min() >= -1
-    assert effected.images.max() <= 1
-    assert len({tuple(photo.flatten().tolist()) for photo in effected.images}) == 4
-    torch.testing.assert_close(plain(same)[0], photos(1)[0] * 2 - 1, atol=0.01, rtol=0)
+
+def test_depth_is_unknown_behind_obstacles_and_the_given_pairs_stay():
+    given = pairs(3)
+
+    images, seen = augment(given, Random(0), only("obstacle"))
+
+    unknown = seen.depths.isnan()
+    assert unknown.any(dim=(2, 3)).all()
+    assert torch.equal(seen.depths[~unknown], given.depths[~unknown])
+    assert given.depths.isfinite().all()
+    clear = plain(given.images[0])
+    assert (images[0] - clear).abs().amax(dim=1)[~unknown[0]].max() < 0.45  # at most the faint rim
+
+
+def test_plain_photos_are_the_pixels_between_minus_one_and_one():
+    images = pairs(2).images[:, 0]
+
+    torch.testing.assert_close((plain(images) + 1) * 127.5, images.permute(0, 3, 1, 2).float())
 
 
 def test_effects_cost_a_fraction_of_a_training_step():

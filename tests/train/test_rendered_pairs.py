@@ -4,7 +4,6 @@ import pytest
 import torch
 from worlds import NUM_TEXTURES, rendered_pairs, textures, warp
 
-from pointmap.train.augment import augment, plain
 from pointmap.train.habits import TRAINING, Roll
 from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
@@ -133,20 +132,3 @@ def test_parts_of_a_batch_can_be_joined_again():
     assert len(batch[:3]) == 3
     for name in vars(batch):
         assert getattr(joined, name).equal(getattr(batch, name)), name
-
-
-def test_augmented_photos_stay_in_range_and_differ_from_each_other():
-    same = rendered_pairs().images[:1, 0].expand(6, -1, -1, -1)
-
-    photos = augment(same, Random(0))
-
-    assert photos.shape == (6, 3, *LANDSCAPE)
-    assert photos.min() >= -1
-    assert photos.max() <= 1
-    assert (photos[1:] - photos[0]).abs().mean(dim=(1, 2, 3)).min() > 0.01
-
-
-def test_plain_photos_are_the_pixels_between_minus_one_and_one():
-    images = rendered_pairs().images[:, 0]
-
-    torch.testing.assert_close((plain(images) + 1) * 127.5, images.permute(0, 3, 1, 2).float())

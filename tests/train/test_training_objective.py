@@ -11,8 +11,8 @@ from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import PRESETS, Network
 from pointmap.models.match import match_positions, token_pixels
 from pointmap.scene import PairPrediction
-from pointmap.train.augment import plain
 from pointmap.train.cameras import scaled_intrinsics
+from pointmap.train.effects import plain
 from pointmap.train.losses import depth_gradient_loss, normal_loss, ray_loss
 from pointmap.train.objective import (
     Objective,
