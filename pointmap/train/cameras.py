@@ -25,11 +25,11 @@ _UP = (0.0, -1.0, 0.0)
 class Plans:
     """What photographers intend: everything about a pair but the places where the photos are taken."""
 
-    focal: Float[Tensor, "plans 2"]
-    """In long sides of the image."""
-    shift: Float[Tensor, "plans 2 2"]
+    focal: Float[Tensor, "plans views"]
+    """In long sides of the image. Pairs have two views, tours have more."""
+    shift: Float[Tensor, "plans views 2"]
     """Of the principal point from the middle, in widths and heights of the image."""
-    roll_rad: Float[Tensor, "plans 2"]
+    roll_rad: Float[Tensor, "plans views"]
     viewpoint: Int[Tensor, "plans"]
     """Index into the settings' table; so is `motion`."""
     motion: Int[Tensor, "plans"]
@@ -43,8 +43,8 @@ class Plans:
         """Some of the plans."""
         return Plans(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
-    def intrinsics(self, size: tuple[int, int]) -> Float[Tensor, "plans 2 3 3"]:
-        """Of both photos, in pixels of images of height and width `size`."""
+    def intrinsics(self, size: tuple[int, int]) -> Float[Tensor, "plans views 3 3"]:
+        """Of all photos, in pixels of images of height and width `size`."""
         return scaled_intrinsics(self.focal, size, self.shift)
 
 
@@ -78,22 +78,23 @@ class CameraPairs:
         )
 
 
-def sample_plans(count: int, random: Random, settings: CameraSettings) -> Plans:
+def sample_plans(count: int, random: Random, settings: CameraSettings, views: int = 2) -> Plans:
     """Draw lenses, rolls and habits."""
     lens = choose(tuple(lens.share for lens in settings.lenses), random, count)
     fov = torch.deg2rad(draw(tuple(lens.fov_deg for lens in settings.lenses), lens, random))
-    focal = 0.5 / torch.tan(fov / 2)
-    ratio = random.log_uniform(1 / settings.zoom, settings.zoom, count)
-    second_focal = torch.where(random.uniform(0, 1, count) < settings.zoomed, focal * ratio, focal)
-    shift = random.uniform(-settings.shift, settings.shift, count, 2, 2)
-    shift = shift * (random.uniform(0, 1, count, 1, 1) < settings.off_centre)
+    zoomed = random.uniform(0, 1, count, 1) < settings.zoomed
+    ratio = random.log_uniform(1 / settings.zoom, settings.zoom, count, views)
+    ratio = torch.where(zoomed, ratio / ratio[:, :1], 1.0).clamp(1 / settings.zoom, settings.zoom)
+    shift = random.uniform(-settings.shift, settings.shift, count, views, 2)
     kind = choose(tuple(roll.share for roll in settings.rolls), random, count)
     common = draw(tuple(roll.common_deg for roll in settings.rolls), kind, random) * _sign(random, count)
     relative = draw(tuple(roll.relative_deg for roll in settings.rolls), kind, random) * _sign(random, count)
-    roll = torch.stack([common, common + relative], dim=1) + _SHAKE_DEG * random.normal(count, 2)
+    turned = random.uniform(0, 1, count, views) < 0.5  # of many photos a half, of two the second one
+    turned[:, 0], turned[:, 1:2] = False, True
+    roll = common[:, None] + relative[:, None] * turned + _SHAKE_DEG * random.normal(count, views)
     return Plans(
-        focal=torch.stack([focal, second_focal], dim=1),
-        shift=shift,
+        focal=0.5 / torch.tan(fov / 2)[:, None] * ratio,
+        shift=shift * (random.uniform(0, 1, count, 1, 1) < settings.off_centre),
         roll_rad=torch.deg2rad(roll),
         viewpoint=choose(tuple(viewpoint.share for viewpoint in settings.viewpoints), random, count),
         motion=choose(tuple(motion.share for motion in settings.motions), random, count),

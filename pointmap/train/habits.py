@@ -149,6 +149,21 @@ BENCHMARK = replace(
 )
 """What networks are measured on: wide baselines and large rotations, all of them overlapping."""
 
+TOUR = replace(
+    TRAINING,
+    motions=(
+        Motion("around", 0.5, orbit_deg=(10, 40), lift=0.25, approach=0.1, aim_deg=4),
+        Motion("along", 0.2, sideways=(0.15, 0.6), wander=0.03, aim_deg=4),
+        Motion("through", 0.1, forward=(0.1, 0.4), wander=0.05, pan_deg=(0, 15), aim_deg=5),
+        Motion("about", 0.2, wander=0.3, pan_deg=(5, 30), aim_deg=6),
+    ),
+    zoomed=0.0,
+    off_centre=0.1,
+    apart=0.0,
+    min_overlap=0.2,
+)
+"""Many photos of one place: the steps from each to the next."""
+
 
 def choose(shares: tuple[float, ...], random: Random, count: int) -> Tensor:
     """Draw indices into a table, each as often as its share of the sum says."""
