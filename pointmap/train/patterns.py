@@ -388,7 +388,7 @@ def metal(random: Random) -> Image:
 
 KINDS = (
     leaves, masonry, plain, clouds, planks, posters, stones, fabric, foliage, page, facade, stripes,
-    wood, gravel, ornament, grass, patches, books, leaves, checkers, marble, dots, metal, plain,
+    wood, gravel, ornament, grass, patches, books, leaves, checkers, marble, plain, dots, metal, plain,
 )  # fmt: skip
 """Ordered so that the first few, which is all that a small bank has, differ."""
 

@@ -169,6 +169,22 @@ def test_effects_cost_a_fraction_of_a_training_step():
     assert (time.process_time() - began) / (5 * 8) < 0.015  # seconds a pair; 0.003 on a quiet core
 
 
+@pytest.mark.gpu
+def test_effects_run_on_a_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    effects = replace(Effects(), noise=Effect(0, 0))
+
+    effected = apply_effects(photos(8).cuda(), Random(0, "cuda"), effects)
+    darker = Effects.only("vignette", 0.5)  # always as strong, so that draws do not matter
+    cpu, gpu = (apply_effects(photos(8).to(device), Random(0, device), darker).images for device in ("cpu", "cuda"))
+
+    assert effected.images.is_cuda
+    assert effected.occluded.is_cuda
+    assert effected.images.isfinite().all()
+    torch.testing.assert_close(cpu, gpu.cpu())
+
+
 def test_the_contact_sheet_shows_every_effect(tmp_path):
     image = pytest.importorskip("PIL.Image")
 
