@@ -18,7 +18,6 @@ from pointmap.train.scenes import Scenes
 from pointmap.train.sight import judge, probe_size, seen_share
 
 _SHAKE_DEG = 3.0  # how level a hand holds a camera
-_UP = (0.0, -1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def sample_cameras(
     first = rolled(level, plans.roll_rad[:, 0])
     probe = probe_size(size)
     K_first, K_second = plans.intrinsics(probe).unbind(1)
-    flat_ok = plans.viewpoint == _names(settings).get("facade", -1)
+    flat_ok = _planned("facade", plans, settings)
     good, depth, median = judge(scenes, first, K_first, probe, flat_ok)
     good = good & (median > 0.3 * reach)  # nobody takes a photo of what stands in the way
     # What is already bad is not looked at any further: probing is most of the cost.
@@ -147,57 +146,58 @@ def first_cameras(
     scenes: Scenes, plans: Plans, random: Random, settings: CameraSettings
 ) -> tuple[Float[Tensor, "scenes 4 4"], Float[Tensor, "scenes"]]:
     """Poses `world_from_cam` of cameras at the planned viewpoints, not yet rolled; and how far their targets are."""
-    names = _names(settings)
+    count = len(scenes)
+    position, target = _places(scenes, plans, random, settings)
+    facade, close_up = _planned("facade", plans, settings), _planned("close_up", plans, settings)
+    # Facades are looked for straight ahead, or it would be the ground that is found.
+    ahead = torch.where(facade, position[:, 1], target[:, 1])
+    scout = look_at(position, torch.stack([target[:, 0], ahead, target[:, 2]], dim=-1))
+    # One ray and two beside it tell how far the nearest surface is, and how it is turned.
+    fan = torch.tensor([[0.0, 0.0, 1.0], [0.04, 0.0, 1.0], [0.0, 0.04, 1.0]], device=random.device)
+    direction = fan @ scout[:, :3, :3].mT
+    reach, _ = first_hit(scenes, position[:, None].expand_as(direction), direction)
+    hit, right, below = (position[:, None] + reach[..., None] * direction).unbind(1)
+    near = hit - (hit - position) * random.log_uniform(0.15, 0.5, count)[:, None]
+    normal = F.normalize(torch.linalg.cross(below - hit, right - hit), dim=-1)
+    facade = facade & (normal[:, 1].abs() < 0.5)
+    normal = F.normalize(normal * _vector((1.0, 0.0, 1.0), random), dim=-1)
+    frontal = hit + normal * (reach[:, 0] * random.uniform(0.5, 1.1, count))[:, None]
+    wobble = 0.05 * random.normal(count, 3)
+    sight = torch.where(facade[:, None], (wobble - normal) * reach[:, :1], hit - position)
+    sight = torch.where((close_up | facade)[:, None], sight, target - position)
+    position = torch.where(close_up[:, None], near, torch.where(facade[:, None], frontal, position))
+    return look_at(position, position + sight), sight.norm(dim=-1)
 
-    def planned(name: str) -> Tensor:
-        return plans.viewpoint == names.get(name, -1)
 
+def _places(scenes: Scenes, plans: Plans, random: Random, settings: CameraSettings) -> tuple[Tensor, Tensor]:
+    """Where photographers stand, and what they look at."""
     count, focal = len(scenes), plans.focal[:, 0]
     centre, extent = scenes.interest[:, :3], scenes.interest[:, 3]
     half = scenes.half_size[:, -1]
+    from_above, from_below = (_planned(name, plans, settings) for name in ("from_above", "from_below"))
     # From far enough to see some of what is of interest; the wider the lens, the nearer one stands.
     azimuth = random.uniform(-math.pi, math.pi, count)
     distance = extent * focal.clamp(min=0.7) * random.log_uniform(0.8, 3.0, count)
-    side = 1.2 * random.uniform(0, 1, count).square()  # mostly from the side
-    rise = torch.where(planned("from_above"), random.uniform(0.6, 4.0, count), side)
-    rise = torch.where(planned("from_below"), random.uniform(-0.3, 0.1, count), rise)
+    rise = 1.2 * random.uniform(0, 1, count).square()  # mostly from the side
+    rise = torch.where(from_above, random.uniform(0.6, 4.0, count), rise)
+    rise = torch.where(from_below, random.uniform(-0.3, 0.1, count), rise)
     # Higher up one need not stand as far away.
     level = distance / (1 + rise.clamp(min=0).square()).sqrt()
     around = centre + torch.stack([azimuth.cos() * level, -level * rise, azimuth.sin() * level], dim=-1)
-    anywhere = random.uniform(-0.9, 0.9, count, 3) * half.clamp(max=8)
-    off = anywhere - centre
+    # Or anywhere that is not too far off, at the height of hands and eyes.
+    off = random.uniform(-0.9, 0.9, count, 3) * half.clamp(max=8) - centre
     anywhere = centre + off * ((1 + 3 * extent) / off.norm(dim=-1)).clamp(max=1)[:, None]
     anywhere[:, 1] = -random.uniform(0.7, 1.9, count)
-    standing = planned("standing") | ((planned("facade") | planned("close_up")) & (random.uniform(0, 1, count) < 0.5))
+    scouting = _planned("facade", plans, settings) | _planned("close_up", plans, settings)
+    standing = _planned("standing", plans, settings) | (scouting & (random.uniform(0, 1, count) < 0.5))
     position = torch.where(standing[:, None], anywhere, around)
     inner = half[:, [0, 2]] - 0.25
     walls = torch.maximum(torch.minimum(position[:, [0, 2]], inner), -inner)
     height = torch.maximum(position[:, 1], -1.8 * half[:, 1]).clamp(max=-0.12)
     position = torch.stack([walls[:, 0], height, walls[:, 1]], dim=-1)
     target = centre + random.normal(count, 3) * extent[:, None] * _vector((0.3, 0.2, 0.3), random)
-    up = torch.where(planned("from_below"), random.uniform(0.2, 0.8, count), 0.0)
-    target = target + (up * (target - position).norm(dim=-1))[:, None] * _vector(_UP, random)
-    # Facades are looked for straight ahead, or it would be the ground that is found.
-    ahead = torch.stack(
-        [target[:, 0], torch.where(planned("facade"), position[:, 1], target[:, 1]), target[:, 2]], dim=-1
-    )
-    camera = look_at(position, ahead)
-    # One ray and two beside it tell how far the nearest surface is, and how it is turned.
-    spread = 0.04
-    fan = torch.tensor([[0.0, 0, 1], [spread, 0, 1], [0, spread, 1]], device=random.device)
-    direction = fan @ camera[:, :3, :3].mT
-    reach, _ = first_hit(scenes, position[:, None].expand_as(direction), direction)
-    hit, right, below = (position[:, None] + reach[..., None] * direction).unbind(1)
-    near = hit - (hit - position) * random.log_uniform(0.15, 0.5, count)[:, None]
-    normal = F.normalize(torch.linalg.cross(below - hit, right - hit), dim=-1)
-    upright = planned("facade") & (normal[:, 1].abs() < 0.5)
-    normal = F.normalize(normal * _vector((1.0, 0.0, 1.0), random), dim=-1)
-    frontal = hit + normal * (reach[:, 0] * random.uniform(0.5, 1.1, count))[:, None]
-    position = torch.where(planned("close_up")[:, None], near, torch.where(upright[:, None], frontal, position))
-    wobble = 0.05 * reach[:, :1] * random.normal(count, 3)
-    sight = torch.where(upright[:, None], wobble - normal * reach[:, :1], hit - position)
-    sight = torch.where((planned("close_up") | upright)[:, None], sight, target - position)
-    return look_at(position, position + sight), sight.norm(dim=-1)
+    up = torch.where(from_below, random.uniform(0.2, 0.8, count), 0.0)
+    return position, target + (up * (target - position).norm(dim=-1))[:, None] * _vector((0.0, -1.0, 0.0), random)
 
 
 def next_cameras(
@@ -304,8 +304,10 @@ def _elsewhere(scenes: Scenes, plans: Plans, level: Tensor, random: Random, sett
     return torch.where((random.uniform(0, 1, len(scenes)) < 0.5)[:, None, None], turned, other)
 
 
-def _names(settings: CameraSettings) -> dict[str, int]:
-    return {viewpoint.name: index for index, viewpoint in enumerate(settings.viewpoints)}
+def _planned(name: str, plans: Plans, settings: CameraSettings) -> Tensor:
+    """Which plans are for this viewpoint."""
+    rows = [index for index, viewpoint in enumerate(settings.viewpoints) if viewpoint.name == name]
+    return plans.viewpoint == (rows[0] if rows else -1)
 
 
 def _sign(random: Random, count: int) -> Tensor:

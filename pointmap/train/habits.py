@@ -5,6 +5,7 @@ the way looks for another place, and does not fall back to a small step.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,9 +28,10 @@ class Lens:
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Where the first photo is taken; `cameras.py` knows every name."""
+    """Where the first photo is taken."""
 
-    name: str
+    name: Literal["around", "standing", "facade", "close_up", "from_above", "from_below"]
+    """`first_cameras` in `cameras.py` knows each of them."""
     share: float
 
 
