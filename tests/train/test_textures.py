@@ -51,6 +51,17 @@ def test_from_afar_a_texture_is_its_mean_colour(texture):
     torch.testing.assert_close(color, finest(texture).mean(dim=(0, 1)), atol=0.01, rtol=0)
 
 
+@pytest.mark.parametrize("level", range(1, 7))
+def test_a_pixel_that_covers_a_block_of_texels_shows_its_mean(level):
+    wide, texture = 2**level, NUM_TEXTURES - 1
+    row, column = SIZE - wide, SIZE // 2
+
+    color = look_up(texture, [(column + wide / 2) * TEXEL, (row + wide / 2) * TEXEL], footprint=wide * TEXEL)
+
+    block = finest(texture)[row : row + wide, column : column + wide]
+    torch.testing.assert_close(color, block.mean(dim=(0, 1)), atol=0.01, rtol=0)
+
+
 def test_textures_are_those_of_their_seed():
     first, again, other = (make_textures(2, seed) for seed in (4, 4, 5))
 
