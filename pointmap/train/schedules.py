@@ -1,4 +1,4 @@
-"""How the learning rate goes over the run. Progress is 0 at the first step and 1 at the end."""
+"""How the learning rate goes over the run."""
 
 import math
 
@@ -6,7 +6,7 @@ from pointmap.errors import InputError
 
 
 def cosine(progress: float, start: float, end: float) -> float:
-    """Half a cosine from `start` to `end` (Loshchilov & Hutter 2017, SGDR)."""
+    """Half a cosine from `start` to `end` (Loshchilov & Hutter 2017, SGDR); progress goes from 0 to 1."""
     return end + (start - end) * (1 + math.cos(math.pi * _checked(progress))) / 2
 
 
@@ -15,22 +15,24 @@ def linear(progress: float, start: float, end: float) -> float:
     return start + (end - start) * _checked(progress)
 
 
-def wsd(progress: float, warmup: float, decay: float) -> float:
-    """Warm-up, stable, decay (Hu et al. 2024, MiniCPM): a factor for the peak rate.
+def wsd(step: int, steps: int, warmup_steps: int, decay_steps: int) -> float:
+    """Warm-up, stable, decay (Hu et al. 2024, MiniCPM): a factor in (0, 1] for the peak rate.
 
     Only the decay knows where the end is, so that a run can be extended from its stable part.
 
     Args:
-        warmup: Share of the run in which the factor rises in a straight line from 0 to 1.
-        decay: Share of the run, at its end, in which it falls in a straight line to 0.
+        step: Counts from 0.
+        warmup_steps: So many first steps rise in a straight line to 1.
+        decay_steps: So many last steps fall in a straight line to 0, which the step after the last one would have.
     """
-    if warmup < 0 or decay < 0 or warmup + decay > 1:
+    if not 0 <= step < steps:
+        raise InputError(f"A run of {steps} steps has no step {step}; they count from 0.")
+    if min(warmup_steps, decay_steps) < 0 or warmup_steps + decay_steps > steps:
         raise InputError(
-            f"Warm-up and decay are shares of the run, together at most 1, but are {warmup} and {decay}. Shorten one."
+            f"Warm-up and decay, {warmup_steps} and {decay_steps} steps, do not fit into a run of {steps}. Shorten one."
         )
-    progress = _checked(progress)
-    rise = progress / warmup if warmup else 1.0
-    fall = (1 - progress) / decay if decay else 1.0
+    rise = (step + 1) / warmup_steps if warmup_steps else 1.0
+    fall = (steps - step) / (decay_steps + 1)
     return min(rise, 1.0, fall)
 
 

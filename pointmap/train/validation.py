@@ -17,7 +17,7 @@ from pointmap.train.pairs import PairBatch
 
 @dataclass(frozen=True)
 class Scores:
-    """Means or medians over the validation pairs, both orders of each."""
+    """Means or medians over the validation pairs, both orders of each; NaN where no pair says anything."""
 
     points_i: float
     """Mean distance of predicted from true points of view i, both divided by their mean distance from the camera."""
@@ -89,7 +89,7 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
     """Every score of every pair and order."""
     half = len(batch)
     valid = (targets.valid_i, targets.valid_j)
-    scale = normalisation_scale(prediction.points_i, prediction.points_j, *valid).clamp(min=1e-6)
+    scale = normalisation_scale(prediction.points_i, prediction.points_j, *valid).nan_to_num(nan=1.0).clamp(min=1e-6)
     errors = [
         _masked_mean((points / scale - target).norm(dim=-1), mask)
         for points, target, mask in (
@@ -103,7 +103,8 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
     # View j in its own frame (the swapped order) and in the frame of i.
     own = torch.cat([prediction.points_i[half:], prediction.points_i[:half]])
     confidence = torch.cat([prediction.confidence_i[half:], prediction.confidence_i[:half]])
-    weight = (confidence * prediction.confidence_j).log().clamp(min=1e-3) * valid[1]
+    # Poses need no depth: where it is unknown, the network's points count all the same.
+    weight = (confidence * prediction.confidence_j).log().clamp(min=1e-3) * (valid[1] | ~targets.known_j)
     i_from_j = fit_similarity(own.flatten(1, 2), prediction.points_j.flatten(1, 2), weight.flatten(1))
     truth = torch.cat([batch.first_from_second, torch.linalg.inv(batch.first_from_second)])
     linear = i_from_j[:, :3, :3]
@@ -124,7 +125,8 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    return torch.where(mask, values, 0).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1).clamp(min=1)
+    """Of every pair; NaN where the mask is empty."""
+    return torch.where(mask, values, 0).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1)
 
 
 def _rotation_angle(rotation: Tensor) -> Tensor:
@@ -141,6 +143,8 @@ def _angle(a: Tensor, b: Tensor) -> Tensor:
 def _summary(parts: list[dict[str, Tensor]]) -> Scores:
     values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     medians = {"rotation_deg", "translation_deg", "focal_log"}
-    scores = {name: (value.nanmedian() if name in medians else value.mean()).item() for name, value in values.items()}
+    scores = {
+        name: (value.nanmedian() if name in medians else value.nanmean()).item() for name, value in values.items()
+    }
     within = (values["rotation_deg"] < 15).float().mean().item()
     return Scores(**scores, rotation_within_15=within)

@@ -16,19 +16,30 @@ def test_a_schedule_gives_the_rates_of_the_reference(golden_dir, schedule):
 
 
 def test_a_wsd_schedule_rises_stays_and_falls():
-    factors = [wsd(t, warmup=0.1, decay=0.2) for t in (0.0, 0.05, 0.1, 0.5, 0.8, 0.9, 1.0)]
+    factors = [wsd(step, 10, warmup_steps=2, decay_steps=3) for step in range(10)]
 
-    assert factors == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0])
+    assert factors == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
 
 
 def test_a_wsd_schedule_may_leave_out_its_ramps():
-    assert [wsd(t, warmup=0.0, decay=0.0) for t in (0.0, 0.5, 1.0)] == [1, 1, 1]
-    assert wsd(0.5, warmup=0.5, decay=0.5) == 1
+    assert [wsd(step, 3, warmup_steps=0, decay_steps=0) for step in range(3)] == [1, 1, 1]
 
 
-def test_ramps_longer_than_the_run_are_refused():
-    with pytest.raises(InputError, match=r"0\.7 and 0\.5"):
-        wsd(0.3, warmup=0.7, decay=0.5)
+def test_only_the_decay_of_a_wsd_schedule_knows_the_end():
+    short, long = ([wsd(step, steps, 5, 10) for step in range(30)] for steps in (40, 400))
+
+    assert short == long
+
+
+@pytest.mark.parametrize("ramps", [(7, 5), (-1, 3)])
+def test_ramps_that_do_not_fit_into_the_run_are_refused(ramps):
+    with pytest.raises(InputError, match=rf"{ramps[0]} and {ramps[1]} steps.*run of 10"):
+        wsd(3, 10, *ramps)
+
+
+def test_a_step_after_the_end_is_refused():
+    with pytest.raises(InputError, match="10 steps has no step 10"):
+        wsd(10, 10, 0, 0)
 
 
 @pytest.mark.parametrize("progress", [-0.1, 1.1])

@@ -8,56 +8,42 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import asked_to_stop, assert_equal_states, state_of, tiny_settings
 
 import pointmap
 from pointmap.errors import InputError
 from pointmap.models import PRESETS
-from pointmap.train import loop
+from pointmap.train import step as step_module
 from pointmap.train.__main__ import main
-from pointmap.train.loop import network_config, score_baselines, train, training_sizes
+from pointmap.train.curriculum import make_curriculum
+from pointmap.train.distributed import Processes
+from pointmap.train.held_out import score_baselines, validation_sizes
+from pointmap.train.log import read_log
+from pointmap.train.loop import train
 from pointmap.train.settings import TrainSettings
-from pointmap.train.state import start_or_resume
+from pointmap.train.start import make_network, start_or_resume
+from pointmap.train.state import Run
 
 QUICK = ["--preset", "tiny", "--textures", "9", "--pairs-per-step", "2", "--validation-pairs", "2", "--log-every", "1"]
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainSettings:
-    """Four steps in about a second; every pair is rendered for its step."""
-    return TrainSettings(
-        output=tmp_path / "run",
-        preset="tiny",
-        steps=4,
-        pairs_per_step=2,
-        fresh=1.0,
-        easy_steps=2,
-        warmup_steps=1,
-        textures=9,
-        validate_every=2,
-        validation_pairs=2,
-        device="cpu",
-        log_every=1,
-    )
+    """Four steps in about two seconds."""
+    return tiny_settings(tmp_path / "run")
 
 
-def resumed(settings: TrainSettings):
-    return start_or_resume(settings, network_config(settings), torch.device("cpu"))
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """The operating system asks the run to stop while it works on a step."""
-    work = loop._step
-
-    def work_and_be_asked(run, *arguments):
-        losses = work(run, *arguments)
-        if run.step == step - 1:
-            signal.raise_signal(signal.SIGTERM)
-        return losses
-
-    monkeypatch.setattr(loop, "_step", work_and_be_asked)
+def resumed(settings: TrainSettings) -> Run:
+    """What a process that takes up the run begins with."""
+    network = make_network(settings, torch.device("cpu"))
+    alone = Processes(0, 1, torch.device("cpu"))
+    return start_or_resume(settings, network, make_curriculum(settings, network.config), alone)
 
 
 def test_a_run_leaves_its_state_its_history_and_the_weights_for_release(settings):
+    pytest.importorskip("matplotlib")
+    settings = replace(settings, decay_steps=1)
+
     release = train(settings)
 
     run = resumed(settings)
@@ -65,9 +51,12 @@ def test_a_run_leaves_its_state_its_history_and_the_weights_for_release(settings
     assert [entry["step"] for entry in run.history] == [2, 4]
     assert run.history[-1]["depth_absrel"] > 0
     assert sorted(path.name for path in settings.output.iterdir()) == [
+        "curves.json",
+        "curves.png",
         "log.jsonl",
         "release",
         "run.json",
+        "stable.safetensors",
         "state.safetensors",
     ]
     log = [json.loads(line) for line in (settings.output / "log.jsonl").read_text().splitlines()]
@@ -102,41 +91,113 @@ def test_the_released_weights_are_a_model_that_predicts(settings):
     assert (prediction.confidence_i >= 1).all()
 
 
-def test_an_interrupted_run_that_is_resumed_ends_with_the_same_weights(settings, monkeypatch, tmp_path):
+def test_an_interrupted_run_goes_on_exactly(settings, tmp_path):
+    """Half of the pairs are drawn from earlier steps, which the second process never rendered."""
+    settings = replace(settings, steps=6, save_every=4)
     train(settings)
     interrupted = replace(settings, output=tmp_path / "interrupted")
-    with monkeypatch.context() as patch:
-        stop_after(patch, step=2)
-        train(interrupted)
-    assert resumed(interrupted).step == 2
 
+    for step in (2, 3):
+        with asked_to_stop(step):
+            train(interrupted)
+        assert resumed(interrupted).step == step
     train(interrupted)
 
-    whole, parts = resumed(settings), resumed(interrupted)
-    assert (parts.step, parts.pairs_seen) == (4, 8)
-    assert [entry["step"] for entry in parts.history] == [2, 4]
-    for one, other in ((whole.network, parts.network), (whole.averaged, parts.averaged)):
-        for name, value in one.state_dict().items():
-            torch.testing.assert_close(other.state_dict()[name], value, atol=1e-6, rtol=1e-6, msg=name)
-    for one, other in zip(whole.optimizers, parts.optimizers, strict=True):
-        state = other.state_dict()["state"]
-        assert state.keys() == one.state_dict()["state"].keys()
-        for number, entries in one.state_dict()["state"].items():
-            assert entries.keys() == state[number].keys()
-            for name, value in entries.items():
-                torch.testing.assert_close(state[number][name], torch.as_tensor(value), atol=1e-6, rtol=1e-5)
+    assert_equal_states(state_of(settings), state_of(interrupted))
+    losses = [[line["total"] for line in read_log(run.output)] for run in (settings, interrupted)]
+    assert losses[0] == losses[1]
+    assert resumed(settings).history == resumed(interrupted).history
 
 
-def test_a_finished_run_does_nothing_more_but_can_be_extended(settings):
+def test_the_split_into_micro_batches_follows_from_the_setting_alone(settings, tmp_path):
+    settings = replace(settings, pairs_per_step=3, micro_batch=2)
     train(settings)
-    before = resumed(settings).network.state_dict()
+
+    assert [line["pairs"] for line in read_log(settings.output)] == [3, 6, 9, 12]
+
+
+def test_a_finished_run_does_nothing_more(settings):
+    train(settings)
+    before = state_of(settings)
 
     train(settings)
-    unchanged = resumed(settings).network.state_dict()
-    train(replace(settings, steps=5))
 
-    assert all(unchanged[name].equal(value) for name, value in before.items())
-    assert resumed(settings).step == 5
+    assert_equal_states(state_of(settings), before)
+
+
+def test_a_finished_run_that_is_extended_is_as_if_it_had_been_planned_so(settings, tmp_path):
+    planned = replace(settings, output=tmp_path / "planned", steps=6, decay_steps=2)
+    train(planned)
+    settings = replace(settings, steps=4, decay_steps=2)
+    train(settings)
+
+    train(replace(settings, steps=6))
+
+    assert_equal_states(state_of(planned), state_of(settings))
+    assert [entry["step"] for entry in resumed(settings).history] == [2, 4, 6]
+    assert pointmap.load_model(settings.output / "release-4")  # what the shorter run had come to
+
+
+def test_a_run_can_be_told_to_decay_now(settings):
+    with asked_to_stop(step=3):
+        train(replace(settings, steps=100))
+
+    train(replace(settings, steps=5, decay_steps=2))
+
+    run = resumed(settings)
+    assert (run.step, run.decayed_from) == (5, 3)
+    assert [group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups] == pytest.approx(
+        [settings.matrix_rate / 3, settings.other_rate / 3]
+    )
+
+
+def test_steps_without_finite_gradients_leave_the_weights_as_they_are(settings, monkeypatch):
+    spoil_losses(monkeypatch, steps={1, 2})
+
+    train(replace(settings, steps=3, patience=3))
+    run = resumed(settings)
+
+    assert run.step == 3
+    assert all(value.isfinite().all() for value in state_of(settings).values())
+
+
+def test_a_run_that_diverges_goes_back_and_slows_down(settings, monkeypatch, capsys):
+    spoil_losses(monkeypatch, steps={2, 3}, times=2)
+
+    train(replace(settings, steps=6, patience=2, save_every=2, decay_steps=1))
+
+    run = resumed(settings)
+    assert (run.step, run.setbacks) == (6, 1)
+    assert "back to step 2, at 1/2 of the learning rates" in capsys.readouterr().out
+    assert [line["step"] for line in read_log(settings.output)] == [1, 2, 3, 4, 5, 6]
+    assert all(value.isfinite().all() for value in state_of(settings).values())
+
+
+def test_a_run_that_diverges_again_and_again_is_given_up(settings, monkeypatch):
+    spoil_losses(monkeypatch, steps={1})
+
+    with pytest.raises(InputError, match=r"Training diverges: for the 5th time.*Lower --matrix-rate"):
+        train(replace(settings, patience=1))
+
+
+def spoil_losses(monkeypatch: pytest.MonkeyPatch, steps: set[int], times: int = 1000) -> None:
+    """The losses of these steps, counted from 0, are not finite; so many times in all."""
+    compute, current, left = step_module.compute_losses, {}, [times]
+    follow_step = step_module.take_step
+
+    def take_step(run, *arguments):
+        current["step"] = run.step
+        return follow_step(run, *arguments)
+
+    def compute_losses(*arguments):
+        losses = compute(*arguments)
+        if current["step"] not in steps or not left[0]:
+            return losses
+        left[0] -= 1
+        return replace(losses, total=losses.total * torch.nan)
+
+    monkeypatch.setattr("pointmap.train.loop.take_step", take_step)
+    monkeypatch.setattr(step_module, "compute_losses", compute_losses)
 
 
 def test_another_seed_starts_from_other_weights(settings):
@@ -151,7 +212,7 @@ def test_a_new_run_can_start_from_released_weights(settings, tmp_path):
     released = train(settings)
     later = replace(settings, output=tmp_path / "later", weights=str(released))
 
-    run = start_or_resume(later, network_config(later), torch.device("cpu"))
+    run = resumed(later)
 
     expected = pointmap.load_model(released, precision="fp32").state_dict()
     assert run.step == 0
@@ -168,25 +229,24 @@ def test_the_state_of_another_network_is_refused(settings):
         train(replace(settings, preset="small"))
 
 
-@pytest.mark.parametrize("file", ["state.safetensors", "run.json"])
-def test_a_truncated_state_is_refused(settings, file):
+def test_the_weights_say_what_network_is_trained(settings, tmp_path):
+    released = train(replace(settings, steps=1))
+
+    assert resumed(replace(settings, output=tmp_path / "later", preset="", weights=str(released))).step == 0
+    with pytest.raises(InputError, match=r"not of the preset 'small'"):
+        train(replace(settings, output=tmp_path / "later", preset="small", weights=str(released)))
+
+
+def test_a_truncated_state_is_refused_and_left_as_it_is(settings):
     train(replace(settings, steps=1))
-    path = settings.output / file
+    path = settings.output / "state.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
 
     with pytest.raises(InputError, match=r"cannot be resumed.*damaged"):
         train(settings)
 
-    assert path.read_bytes() == content[: len(content) // 2]  # and left as it is
-
-
-def test_a_state_without_its_facts_is_refused(settings):
-    train(replace(settings, steps=1))
-    (settings.output / "run.json").unlink()
-
-    with pytest.raises(InputError, match="missing"):
-        train(settings)
+    assert path.read_bytes() == content[: len(content) // 2]
 
 
 @pytest.mark.parametrize("extra", [[], ["--baselines"]])
@@ -199,10 +259,10 @@ def test_an_unknown_preset_is_refused_with_the_choices(tmp_path, capsys, extra):
 
 
 @pytest.mark.parametrize("preset", ["tiny", "small"])
-def test_training_images_are_landscape_and_portrait_in_whole_tokens(preset):
+def test_validation_images_are_landscape_and_portrait_in_whole_tokens(preset):
     config = PRESETS[preset]
 
-    landscape, portrait = training_sizes(config)
+    landscape, portrait = validation_sizes(config)
 
     assert landscape == portrait[::-1]
     assert max(landscape) == landscape[1] == config.image_size
@@ -247,5 +307,5 @@ def test_two_processes_agree_on_when_to_stop(tmp_path):
 
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["step"] % 5 == 0, output
-    assert facts["pairs_seen"] == 2 * 2 * facts["step"]
+    assert facts["pairs_seen"] == 2 * facts["step"]
     assert output.count("Weights: ") == 2, output  # both came to their end; torchrun itself then reports the signal
