@@ -19,6 +19,8 @@ from torch import Tensor
 
 from pointmap.atomic import atomic_path
 from pointmap.errors import InputError
+from pointmap.geometry.matching import PairMatches
+from pointmap.match.tokens import match_tokens
 from pointmap.models import Encoding, Network
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, PairPrediction, View
@@ -70,6 +72,57 @@ def predict_pairs(
         if progress is not None:
             progress("predict", len(groups), total)
     return [groups[pair] for pair in pairs]
+
+
+@torch.no_grad()
+def predict_matches(
+    network: Network,
+    views: Sequence[View],
+    large_views: Sequence[View],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    progress: ProgressCallback | None = None,
+) -> list[PairMatches]:
+    """Match the tokens of photos, each two once; larger images are finer, and need no decoding.
+
+    Args:
+        network: One with a match read-out (`config.match_dim`).
+        large_views: The same photos as `views`, in the size to match in.
+        pairs: Indices; the order of the two does not matter.
+        progress: Called with ("match", done, total).
+
+    Returns:
+        Matches in pixels of `views`.
+    """
+    encoder = _Encoder(network, large_views)
+    unordered = sorted({(min(pair), max(pair)) for pair in pairs})
+    patch = network.config.patch_size
+    found = []
+    for done, (i, j) in enumerate(unordered):
+        if progress is not None:
+            progress("match", done, len(unordered))
+        encoding_i, encoding_j = encoder([i]), encoder([j])
+        similarity = network.match_similarity(encoding_i, encoding_j)
+        assert similarity is not None
+        pixels_i, pixels_j, weights = match_tokens(similarity[0], encoding_i.grid, encoding_j.grid, patch)
+        found.append(
+            PairMatches(
+                i,
+                j,
+                _to_working(pixels_i.cpu(), large_views[i], views[i]),
+                _to_working(pixels_j.cpu(), large_views[j], views[j]),
+                weights.cpu(),
+            )
+        )
+    if progress is not None:
+        progress("match", len(unordered), len(unordered))
+    return found
+
+
+def _to_working(pixels: Tensor, large: View, view: View) -> Tensor:
+    """From pixels of one working image to those of another of the same photo."""
+    matrix = torch.from_numpy(view.working_from_original @ np.linalg.inv(large.working_from_original)).to(pixels)
+    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]
 
 
 def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[Group]:

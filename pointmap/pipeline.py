@@ -11,15 +11,17 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pointmap.alignment import Alignment, align
+from pointmap.alignment import Alignment
 from pointmap.checkpoints import load_model
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
+from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, load_views
 from pointmap.images.masks import working_mask
-from pointmap.inference import predict_pairs
-from pointmap.models import Network
+from pointmap.inference import predict_matches, predict_pairs
+from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
+from pointmap.posing import Priors, pose_views
 from pointmap.progress import ProgressBar
 from pointmap.scene import Group, Scene, View
 
@@ -37,7 +39,7 @@ def reconstruct(
     pairs: str | Sequence[tuple[int, int]] = "auto",
     poses: Literal["auto", "network"] = "auto",
     depth: Literal["auto", "network"] = "auto",
-    refine: Literal["align", "none"] = "align",
+    refine: Literal["ba", "align", "none"] = "ba",
     intrinsics: Sequence[np.ndarray | None] | None = None,
     world_from_cam: Sequence[np.ndarray | None] | None = None,
     masks: Sequence[np.ndarray | str | Path | None] | None = None,
@@ -59,7 +61,9 @@ def reconstruct(
         pairs: Which photos meet: a strategy ("auto", "complete", "window-3", "log-window-3", "one-to-all-0") or a list
             of index pairs.
         poses, depth: Where the geometry comes from; "auto" is the network.
-        refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree.
+        refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree. "ba"
+            aligns, but takes the relative poses of pairs from matches, and then adjusts the cameras to all matches
+            (bundle adjustment); the same as "align" for a network without a match read-out.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
             Unknown ones take the focal length that EXIF states, if it does.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
@@ -103,15 +107,19 @@ def reconstruct(
         with clock("predict"):
             groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
         groups = [_masked(group, keep) for group in groups]
+        priors = Priors(known_intrinsics, known_poses, _cameras(views, shared_focal))
+        matches: list[PairMatches] = []
+        if refine == "ba" and config.match_dim:
+            with clock("match"):
+                matches = predict_matches(network, views, _large_views(photos, views, config), pair_list, progress=tell)
+                matches = [_kept(match, keep) for match in matches]
         with clock("align"):
-            alignment = align(
+            alignment = pose_views(
                 groups,
-                num_views=len(views),
-                shapes=[view.image.shape[:2] for view in views],
-                refine=refine,
-                intrinsics=known_intrinsics,
-                world_from_cam=known_poses,
-                shared_focal=_same_cameras(views) if shared_focal is None else shared_focal,
+                matches,
+                [(view.image.shape[0], view.image.shape[1]) for view in views],
+                priors,
+                refine="none" if refine == "none" else "align",
                 seed=seed,
                 progress=tell,
             )
@@ -174,10 +182,21 @@ def _working_K(K: np.ndarray | None, view: View) -> np.ndarray | None:
     return None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
 
 
-def _same_cameras(views: list[View]) -> list[int]:
-    """For each photo the number of its camera, as far as sizes tell."""
+def _cameras(views: list[View], shared_focal: bool | None) -> list[int]:
+    """For each photo the number of its camera: as told, or as far as sizes tell."""
+    if shared_focal is not None:
+        return [0 if shared_focal else index for index in range(len(views))]
     sizes = [tuple(sorted(view.original_size)) for view in views]
     return [sizes.index(size) for size in sizes]
+
+
+def _large_views(photos: Photos, views: list[View], config: NetworkConfig) -> list[View]:
+    """The same photos in the size to match in."""
+    size = config.match_size or config.working_size
+    if size == config.working_size:
+        return views
+    large = {view.name: view for view in load_views(photos, image_size=size, patch_size=config.patch_size).views}
+    return [large.get(view.name, view) for view in views]
 
 
 def _masked(group: Group, keep: list[np.ndarray]) -> Group:
@@ -187,6 +206,18 @@ def _masked(group: Group, keep: list[np.ndarray]) -> Group:
         for view, confidence in zip(group.views, group.confidences, strict=True)
     ]
     return replace(group, confidences=confidences)
+
+
+def _kept(match: PairMatches, keep: list[np.ndarray]) -> PairMatches:
+    """The matches whose both ends are kept."""
+    inside = torch.ones(len(match.weights), dtype=torch.bool)
+    for view, pixels in ((match.view_i, match.pixels_i), (match.view_j, match.pixels_j)):
+        height, width = keep[view].shape
+        x, y = pixels.round().long().unbind(-1)
+        inside &= torch.from_numpy(keep[view])[y.clamp(0, height - 1), x.clamp(0, width - 1)]
+    return replace(
+        match, pixels_i=match.pixels_i[inside], pixels_j=match.pixels_j[inside], weights=match.weights[inside]
+    )
 
 
 class _Clock:

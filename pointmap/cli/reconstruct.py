@@ -17,7 +17,7 @@ def reconstruct(
     image_size: int | None = None,
     pairs: str = "auto",
     shared_focal: bool | None = None,
-    refine: Literal["align", "none"] = "align",
+    refine: Literal["ba", "align", "none"] = "ba",
     mesh: bool = True,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -36,7 +36,8 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
             photos of one size share theirs.
-        refine: 'none' keeps the first estimate instead of optimising over all pairs.
+        refine: 'ba' poses photos by matches and adjusts all cameras to them, 'align' by predicted points alone; 'none'
+            keeps the first estimate.
         mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.

@@ -42,6 +42,10 @@ class PairMatches:
     weights: Float[Tensor, "n"]
     """How far each is trusted, in (0, 1]."""
 
+    def swapped(self) -> "PairMatches":
+        """The same with i and j exchanged."""
+        return PairMatches(self.view_j, self.view_i, self.pixels_j, self.pixels_i, self.weights)
+
 
 def nearest_neighbours(
     queries: Float[Tensor, "n d"], targets: Float[Tensor, "m d"], *, metric: Metric = "l2"

@@ -52,6 +52,8 @@ class NetworkConfig:
     """Queries and keys are normalised (ours)."""
     match_dim: int = 0
     """Channels of the explicit match read-out between the views (ours); 0: none."""
+    match_size: int | None = None
+    """Long side of the images in which tokens are matched for relative poses; None: as `working_size`."""
     conv_features: int = 64
     """Channels of the convolutional head (ours)."""
     sky: bool = False
@@ -131,6 +133,7 @@ PRESETS = {
         **_OURS,
         image_size=112,
         inference_size=160,
+        match_size=320,
         encoder_dim=192,
         encoder_depth=4,
         encoder_heads=3,

@@ -1,0 +1,53 @@
+"""Focal lengths that make the most matches agree."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pointmap.geometry.matching import PairMatches
+from pointmap.match.two_view import verify
+from pointmap.shapes import Bool, Float
+
+_PAIRS = 12
+_SPREAD, _STEPS = 0.6, 11
+_PRIOR = 0.25
+"""Standard deviation of the start's log focal length."""
+_EVIDENCE = 0.1
+"""A gain of inliers by this share is worth one unit of log-likelihood: they hardly depend on the focal length where the
+motion does not tell it."""
+
+
+def search_focals(
+    matches: Sequence[PairMatches],
+    intrinsics: Float[np.ndarray, "views 3 3"],
+    known: Bool[np.ndarray, "views"],
+    *,
+    max_error_px: float,
+) -> Float[np.ndarray, "views 3 3"]:
+    """Scale the focal lengths that are not known by the one factor under which most matches agree on relative poses.
+
+    Args:
+        intrinsics: The start: K of every view in the pixels of the matches.
+        known: Views whose intrinsics are kept.
+    """
+    best = sorted(
+        (match for match in matches if not (known[match.view_i] and known[match.view_j])),
+        key=lambda match: -float(match.weights.sum()),
+    )[:_PAIRS]
+    if not best:
+        return intrinsics
+    shifts = np.linspace(-_SPREAD, _SPREAD, _STEPS)
+    scores = []
+    for shift in shifts:
+        trial = _scaled(intrinsics, known, shift)
+        poses = [verify(m, trial[m.view_i], trial[m.view_j], max_error_px=max_error_px) for m in best]
+        agreeing = sum(0 if pose is None else int(pose.inliers.sum()) for pose in poses)
+        scores.append(np.log(max(agreeing, 1)) / _EVIDENCE - 0.5 * (shift / _PRIOR) ** 2)
+    return _scaled(intrinsics, known, float(shifts[int(np.argmax(scores))]))
+
+
+def _scaled(intrinsics: np.ndarray, known: np.ndarray, shift: float) -> np.ndarray:
+    scaled = np.array(intrinsics, float)
+    scaled[~known, 0, 0] *= np.exp(shift)
+    scaled[~known, 1, 1] *= np.exp(shift)
+    return scaled

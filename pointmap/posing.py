@@ -1,0 +1,85 @@
+"""From predictions and matches to cameras and depths: where the aligner and the matches meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pointmap.alignment import Alignment, align
+from pointmap.geometry.cameras import pinhole
+from pointmap.geometry.focal import default_focal, estimate_focal
+from pointmap.geometry.matching import PairMatches
+from pointmap.match import correct_groups, search_focals, verify
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Group
+
+_MATCH_ERROR = 1.5 / 320
+"""Matches further than this part of the image's long side from where they should be are outliers."""
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is known before, per view."""
+
+    intrinsics: Sequence[np.ndarray | None]
+    """Working K."""
+    world_from_cam: Sequence[np.ndarray | None]
+    cameras: Sequence[int]
+    """Views with one number share their focal length where it is not known."""
+
+
+def pose_views(
+    groups: Sequence[Group],
+    matches: Sequence[PairMatches],
+    shapes: Sequence[tuple[int, int]],
+    priors: Priors,
+    *,
+    refine: Literal["align", "none"] = "align",
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Alignment:
+    """Align all groups; with matches, on the relative poses that those tell.
+
+    Args:
+        matches: In working pixels; empty for a network that has none.
+        shapes: (height, width) of every working image.
+    """
+    settings: dict[str, Any] = {
+        "num_views": len(shapes),
+        "shapes": shapes,
+        "refine": refine,
+        "intrinsics": priors.intrinsics,
+        "world_from_cam": priors.world_from_cam,
+        "shared_focal": priors.cameras,
+        "seed": seed,
+        "progress": progress,
+    }
+    if matches:
+        known = np.array([K is not None for K in priors.intrinsics])
+        max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
+        intrinsics = search_focals(matches, _implied(groups, shapes, priors), known, max_error_px=max_error_px)
+        poses = [
+            verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px)
+            for match in matches
+        ]
+        groups = correct_groups(groups, matches, poses, intrinsics)
+    return align(groups, **settings)
+
+
+def _implied(groups: Sequence[Group], shapes: Sequence[tuple[int, int]], priors: Priors) -> np.ndarray:
+    """K of every view: as known, or with the median focal length that the pointmaps of its camera's views imply."""
+    implied: dict[int, list[float]] = {}
+    for group in groups:
+        view = group.views[0]
+        height, width = shapes[view]
+        focal = estimate_focal(torch.as_tensor(group.points[0]).float(), torch.tensor([width - 1, height - 1]) / 2)
+        if bool(focal.isfinite()):
+            implied.setdefault(priors.cameras[view], []).append(float(focal))
+    matrices = []
+    for known, camera, (height, width) in zip(priors.intrinsics, priors.cameras, shapes, strict=True):
+        focal = float(np.median(implied[camera])) if camera in implied else default_focal(max(height, 1), max(width, 1))
+        centre = torch.tensor([width - 1, height - 1], dtype=torch.float64) / 2
+        matrices.append(pinhole(torch.tensor(focal), centre).double().numpy() if known is None else np.asarray(known))
+    return np.stack(matrices)
