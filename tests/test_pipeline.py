@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ class Oracle(Network):
     """Knows the test room: predicts each pair's true points, at a scale of its own."""
 
     def __init__(self) -> None:
-        super().__init__(PRESETS["tiny"])
+        super().__init__(replace(PRESETS["tiny"], match_dim=0))
         self.scene = make_scene(scale=2, num_photos=4)
 
     def decode(self, encoding_i, encoding_j, similarity=None):
@@ -47,8 +48,6 @@ class Oracle(Network):
         return PairPrediction(*points, *confidences)
 
     def encode(self, image):
-        from dataclasses import replace
-
         encoding = super().encode(image)
         shown = ((image[0] + 1) * 127.5).round().permute(1, 2, 0).byte().numpy().astype(float)
         distance = [

@@ -29,9 +29,15 @@ class Curriculum:
 
     def size(self, step: int) -> tuple[int, int]:
         """Height and width of a step's images."""
-        long = next(long for long, end in self.stages if step < end * self.settings.steps or end >= 1)
+        long = self.settings.matching_size
+        if not self.only_matching(step):
+            long = next(long for long, end in self.stages if step < end * self.settings.steps or end >= 1)
         sizes = image_sizes(long, self.settings.shapes, self.patch_size)
         return sizes[seed_of(self.settings.seed, "shape", step) % len(sizes)]
+
+    def only_matching(self, step: int) -> bool:
+        """Whether a step trains the matches alone."""
+        return seed_of(self.settings.seed, "matching", step) % 1000 < 1000 * self.settings.matching_steps
 
     def min_overlap(self, step: int) -> float | None:
         """What a step's rendered pairs share at least; None: as always."""

@@ -3,12 +3,13 @@
 Every part has a weight in `Objective`; 0 leaves it out. `eval/ablations.py` measures what each is worth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pointmap.errors import InputError
 from pointmap.geometry.cameras import unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import Encoding, Network
@@ -177,6 +178,20 @@ def compute_losses(
     confidence = confident[0] + confident[1]
     total = confidence + sum((getattr(objective, name) * value for name, value in parts.items()), zero)
     return Losses(total, confidence.detach(), *errors, **{name: value.detach() for name, value in parts.items()})
+
+
+def compute_matching(
+    network: Network, batch: PairBatch, images: Float[Tensor, "pairs 2 3 h w"], objective: Objective
+) -> Losses:
+    """The matches alone: nothing is decoded."""
+    with torch.autocast(images.device.type, torch.bfloat16):
+        encoding = network.encode(torch.cat(images.unbind(1)))
+        similarity = network.match_similarity(encoding[: len(images)], encoding[len(images) :])
+    if similarity is None:
+        raise InputError("This network has no match read-out (match_dim is 0) that could be trained alone.")
+    matching = matching_loss(similarity, batch, encoding.grid)
+    zeros = {field.name: matching.new_zeros(()) for field in fields(Losses)}
+    return Losses(**zeros | {"total": objective.matching * matching, "matching": matching.detach()})
 
 
 def descriptor_loss(prediction: PairPrediction, batch: PairBatch, samples: int, random: Random) -> Float[Tensor, ""]:

@@ -41,6 +41,11 @@ class TrainSettings:
     """Image sizes over the run, with their shares of the steps, instead of one: '112:0.7,160:0.3'."""
     shapes: str = "4:3,3:4,16:9,1:1"
     """Ratios of width to height; each step has one of them."""
+    matching_steps: float = 0.0
+    """Share of the steps that train the matches alone, which takes the encoder only, on images of `matching_size`:
+    photos are matched in a larger size than they are decoded in."""
+    matching_size: int = 224
+    """Long side of the images of these steps."""
     matrix_rate: float = 2e-3
     """Learning rate of the blocks' matrices (Muon)."""
     other_rate: float = 1e-3

@@ -9,7 +9,7 @@ from pointmap.train.curriculum import Curriculum
 from pointmap.train.distributed import Processes, sum_gradients
 from pointmap.train.effects import augment
 from pointmap.train.feed import Feed, part_sizes
-from pointmap.train.objective import Losses, compute_losses
+from pointmap.train.objective import Losses, compute_losses, compute_matching
 from pointmap.train.settings import TrainSettings
 from pointmap.train.state import Run
 
@@ -29,7 +29,11 @@ def take_step(run: Run, settings: TrainSettings, feed: Feed, processes: Processe
     for part, count in own.items():
         batch = feed.pairs(run.step, part, count)
         images, batch = augment(batch, feed.stream("augment", run.step, part))
-        losses = compute_losses(run.network, batch, images, settings.objective, feed.stream("samples", run.step, part))
+        if feed.curriculum.only_matching(run.step):
+            losses = compute_matching(run.network, batch, images, settings.objective)
+        else:
+            samples = feed.stream("samples", run.step, part)
+            losses = compute_losses(run.network, batch, images, settings.objective, samples)
         weight = count / whole
         (losses.total * weight).backward()
         means += weight * torch.stack([value.detach().float() for value in vars(losses).values()])
