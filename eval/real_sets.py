@@ -17,7 +17,7 @@ from .colmap_baseline import run_colmap
 from .ground_truth import GroundTruth, load_ground_truth
 from .photos import reconstruct_and_score
 from .rows import Estimate, Row, markdown, score, shown
-from .store import Store
+from .store import Store, code_digest
 from .subsets import sparse_subsets
 
 ALL = "all"
@@ -74,7 +74,7 @@ def evaluate_network(
     **options: Any,
 ) -> list[tuple[str, Row]]:
     """Rows of one network at the default settings, with their groups; other `options` of `reconstruct` may be given."""
-    fingerprint = network_fingerprint(network)
+    fingerprint, code = network_fingerprint(network), code_digest()
     rows = []
     for task in choose_tasks(truth, settings):
         part = truth.select(task.index)
@@ -90,7 +90,7 @@ def evaluate_network(
                 render_preview(scene, wanted)
             return asdict(row)
 
-        depends_on = [fingerprint, pointmap.__version__, settings.seed, options, [str(file) for file in part.files]]
+        depends_on = [fingerprint, code, settings.seed, options, [file.name for file in part.files]]
         again = wanted is not None and not wanted.exists()
         found = store.get(f"{truth.name}-{task.group}-network", depends_on, compute, keep=_worked, again=again)
         rows.append((task.group, _row(found | {"method": method})))
@@ -100,7 +100,7 @@ def evaluate_network(
 def evaluate_colmap(truth: GroundTruth, settings: SetSettings, store: Store) -> list[tuple[str, Row]]:
     """COLMAP's rows, with their groups."""
     tasks = choose_tasks(truth, settings)
-    depends_on = [[str(truth.files[index]) for index in task.index] for task in tasks]
+    depends_on = [[truth.files[index].name for index in task.index] for task in tasks]
 
     def compute() -> list[dict]:
         rows = run_colmap(

@@ -7,8 +7,8 @@ lengths come from EXIF where it has them (column EXIF: on how many photos), for 
 incremental mapping on SIFT with its default options on the CPU. A photo that a method could not register, and a set on
 which it failed, count as wrong in RRA, RTA and AUC. `eval/subsets.py` has the rule of the sparse subsets.
 
-OUT/weights.md and OUT/weights.json hold the table, OUT/results what was computed: a run that was interrupted goes on
-from there. Delete it after changes of the code that change results.
+OUT/weights.md and OUT/weights.json hold the table, OUT/results what was computed with these weights and this code: a run
+that was interrupted goes on from there. OUT/scenes holds the procedural scenes; delete it when their generator changed.
 """
 
 import sys
