@@ -1,6 +1,6 @@
 """Ray caster for `Scenes`: images and exact depth, in plain torch on any device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,16 @@ from torch import Tensor
 
 from pointmap.geometry.cameras import camera_rays
 from pointmap.shapes import Bool, Float, Int, UInt8
-from pointmap.train.scenes import BALLS, BOXES, CONES, CYLINDERS, NUM_OBJECTS, ROOM, Scenes
-from pointmap.train.textures import sample_textures
+from pointmap.train.casting import Rays, in_cone, nearest, openness, visibility
+from pointmap.train.layout import NUM_OBJECTS
+from pointmap.train.relief import ground_height
+from pointmap.train.scenes import Scenes
+from pointmap.train.shading import light, surfaces
+from pointmap.train.solids import FAR
+from pointmap.train.textures import sample_textures as sample_textures
 
-_FAR = 1e9
+_TILE = 8  # pixels; smaller tiles meet fewer solids each, but there are more of them
+_SHADOWING_LAMPS = 2
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,46 @@ def render(
         size: Height and width.
         texels: The bank of `make_textures`.
     """
-    height, width = size
-    origin, direction = _world_rays(world_from_cam, intrinsics, size)
-    depth, slot = first_hit(scenes, origin, direction)
-    focal_px = intrinsics[..., 0, 0].repeat_interleave(height * width, dim=1)
-    color, sky = _shade(scenes, origin, direction, depth, slot, focal_px, texels, num_textures)
-    shape = (*world_from_cam.shape[:2], height, width)
-    depth = torch.where(sky, 0.0, depth)
-    return Rendering(color.reshape(*shape, 3), depth.reshape(shape))
+    rays, tiles = _camera_tiles(world_from_cam, intrinsics, size)
+    anywhere = torch.ones(rays.direction.shape[:2], dtype=torch.bool, device=rays.direction.device)
+    candidates = in_cone(scenes, rays, anywhere)
+    distance, slot = nearest(scenes, rays, candidates)
+    group_focal = intrinsics[..., 0, 0].repeat_interleave(distance.shape[1] // intrinsics.shape[1], dim=1)
+    focal_px = group_focal[..., None].expand_as(distance).flatten(1)
+    origin = rays.origin.expand_as(rays.direction).transpose(2, 3).flatten(1, 2)
+    direction = rays.direction.transpose(2, 3).flatten(1, 2)
+    seen = surfaces(scenes, origin, direction, distance.flatten(1), slot.flatten(1), focal_px, texels, num_textures)
+
+    def grouped(vectors: Tensor) -> Tensor:
+        return vectors.unflatten(1, distance.shape[1:]).transpose(2, 3)
+
+    # Shadows are sought from a little before the surface.
+    above = grouped(seen.point + 2e-3 * distance.flatten(1).clamp(max=50)[..., None] * seen.normal)
+    found = distance < FAR / 2
+    used = found.any(dim=-1)
+    # In a tile with some sky the sky's rays go where the others do, so that they do not widen its cone.
+    centre = (above * found[:, :, None]).sum(dim=-1) / found.sum(dim=-1).clamp(min=1)[..., None]
+    above = torch.where(found[:, :, None], above, centre[..., None])
+    visible: list[Tensor | float] = [1.0] * scenes.light.shape[1]
+    for lamp in range(min(_SHADOWING_LAMPS, len(visible))):
+        lit = used & (scenes.light_color[:, lamp].amax(dim=-1) > 0)[:, None]
+        share = visibility(scenes, scenes.light[:, lamp], scenes.light_radius[:, lamp], above, lit)
+        visible[lamp] = share.flatten(1)
+    open_ = openness(scenes, above, grouped(seen.normal), used).flatten(1)
+    color = light(scenes, seen, direction, visible, open_)
+    if bool((seen.clear > 0).any()):
+        # Glass: what lies behind it, without shadows.
+        opaque = replace(scenes, active=scenes.active & (scenes.clear[:, :NUM_OBJECTS] == 0))
+        behind, behind_slot = nearest(opaque, rays, candidates & opaque.active[:, None])
+        beyond = surfaces(
+            opaque, origin, direction, behind.flatten(1), behind_slot.flatten(1), focal_px, texels, num_textures
+        )
+        tinted = light(opaque, beyond, direction, [1.0] * len(visible), 0.8) * (0.4 + 0.6 * seen.albedo)
+        color = color + seen.clear * (tinted - color) * (~seen.sky)[..., None]
+    color = _exposed(color, scenes.exposure)
+    image = tiles.to_images(color.unflatten(1, distance.shape[1:]))
+    depth = tiles.to_images(torch.where(found, distance, 0.0)[..., None])[..., 0]
+    return Rendering(image, depth)
 
 
 def probe_depth(
@@ -55,172 +93,74 @@ def probe_depth(
     size: tuple[int, int],
 ) -> Float[Tensor, "scenes h w"]:
     """Depth alone, of one view per scene; 0 in the sky."""
-    origin, direction = _world_rays(world_from_cam[:, None], intrinsics[:, None], size)
-    depth, slot = first_hit(scenes, origin, direction)
-    return torch.where(_is_sky(scenes, origin, direction, depth, slot), 0.0, depth).reshape(-1, *size)
+    rays, tiles = _camera_tiles(world_from_cam[:, None], intrinsics[:, None], size, tile=4)
+    anywhere = torch.ones(rays.direction.shape[:2], dtype=torch.bool, device=rays.direction.device)
+    distance, _ = nearest(scenes, rays, in_cone(scenes, rays, anywhere))
+    return tiles.to_images(torch.where(distance < FAR / 2, distance, 0.0)[..., None])[:, 0, ..., 0]
 
 
 def inside_object(scenes: Scenes, points: Float[Tensor, "scenes 3"], margin: float = 0.15) -> Bool[Tensor, "scenes"]:
-    """Whether a point is within (the bounding box of) any object, or within `margin` metres of it."""
+    """Whether a point is within (the bounding box of) any object or the ground, or within `margin` metres of it."""
     offset = points[:, None] - scenes.centre[:, :NUM_OBJECTS]
     local = (scenes.object_from_world[:, :NUM_OBJECTS] @ offset[..., None])[..., 0].abs()
     near = (local < 1 + margin / scenes.half_size[:, :NUM_OBJECTS]).all(dim=-1)
-    return (near & scenes.active).any(dim=1)
+    ground = ground_height(scenes.ground, points[:, :1], points[:, 2:])[:, 0]
+    return (near & scenes.active).any(dim=1) | (scenes.hilly & (-points[:, 1] < ground + margin))
 
 
 def first_hit(
     scenes: Scenes, origin: Float[Tensor, "scenes rays 3"], direction: Float[Tensor, "scenes rays 3"]
 ) -> tuple[Float[Tensor, "scenes rays"], Int[Tensor, "scenes rays"]]:
-    """How many `direction`s away each ray first meets something, and which slot that is."""
-    objects, room = _slot_distances(scenes, origin, direction)
-    distance, slot = objects.min(dim=1)
-    behind = room < distance
-    return torch.where(behind, room, distance), torch.where(behind, ROOM, slot)
+    """How many `direction`s away each ray first meets something (`FAR` in the sky), and which slot that is."""
+    rays = Rays(origin.mT[:, None], direction.mT[:, None])
+    distance, slot = nearest(scenes, rays, scenes.active[:, None])
+    return distance[:, 0], slot[:, 0]
 
 
-def _world_rays(world_from_cam: Tensor, intrinsics: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Origins and directions of unit depth of all rays of all views of a scene, (scenes, rays, 3)."""
-    rays = camera_rays(*size, intrinsics).flatten(2, 3)
-    direction = rays @ world_from_cam[..., :3, :3].mT
-    origin = world_from_cam[..., None, :3, 3].expand_as(direction)
-    return origin.flatten(1, 2), direction.flatten(1, 2)
+@dataclass(frozen=True)
+class _Tiles:
+    """How the pixels of images are grouped."""
+
+    views: int
+    rows: int
+    columns: int
+    tile: int
+    size: tuple[int, int]
+
+    def to_images(self, values: Float[Tensor, "scenes groups rays c"]) -> Float[Tensor, "scenes views h w c"]:
+        """Put pixels back where they are in their images."""
+        apart = values.reshape(len(values), self.views, self.rows, self.columns, self.tile, self.tile, -1)
+        joined = apart.transpose(3, 4).reshape(
+            len(values), self.views, self.rows * self.tile, self.columns * self.tile, -1
+        )
+        return joined[:, :, : self.size[0], : self.size[1]].contiguous()
 
 
-def _slot_distances(scenes: Scenes, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance to every object (scenes, objects, rays), _FAR where it is missed; and to the room's walls."""
-    linear = scenes.object_from_world
-    flat = linear.flatten(1, 2)  # one matrix product takes all rays to all unit frames
-    shift = (linear @ scenes.centre[..., None]).flatten(1, 2)
-    o = (flat @ origin.mT - shift).unflatten(1, (-1, 3))  # scenes, slots, 3, rays
-    d = (flat @ direction.mT).unflatten(1, (-1, 3))
-    near, _ = _slabs(o[:, BOXES], d[:, BOXES])
-    _, room = _slabs(o[:, ROOM:], d[:, ROOM:])
-    ball = _ball(o[:, BALLS], d[:, BALLS])
-    cylinder = _cylinder(o[:, CYLINDERS], d[:, CYLINDERS])
-    cone = _cone(o[:, CONES], d[:, CONES])
-    objects = torch.cat([near, ball, cylinder, cone], dim=1)
-    return objects.masked_fill(~scenes.active[..., None] | (objects < 1e-4), _FAR), room[:, 0]
+def _camera_tiles(
+    world_from_cam: Float[Tensor, "scenes views 4 4"],
+    intrinsics: Float[Tensor, "scenes views 3 3"],
+    size: tuple[int, int],
+    tile: int = _TILE,
+) -> tuple[Rays, _Tiles]:
+    """Rays of unit depth of all views of a scene, tile by tile."""
+    scenes, views = world_from_cam.shape[:2]
+    tiles = _Tiles(views, -(-size[0] // tile), -(-size[1] // tile), tile, size)
+    local = camera_rays(*size, intrinsics)
+    padding = (0, 0, 0, tiles.columns * tile - size[1], 0, tiles.rows * tile - size[0])
+    if padding[3] or padding[5]:
+        local = F.pad(local.flatten(0, 1).permute(0, 3, 1, 2), (0, padding[3], 0, padding[5]), mode="replicate")
+        local = local.permute(0, 2, 3, 1).unflatten(0, (scenes, views))
+    local = local.unflatten(2, (tiles.rows, tile)).unflatten(4, (tiles.columns, tile))
+    local = local.permute(0, 1, 2, 4, 6, 3, 5).reshape(scenes, views, -1, 3, tile * tile)
+    direction = world_from_cam[:, :, None, :3, :3] @ local
+    origin = world_from_cam[:, :, None, :3, 3:].expand(-1, -1, direction.shape[2], -1, -1)
+    return Rays(origin.flatten(1, 2), direction.flatten(1, 2)), tiles
 
 
-def _slabs(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-    """Entry into the unit cube (_FAR where it is missed) and exit from it."""
-    inverse = 1 / torch.where(d.abs() < 1e-9, 1e-9, d)
-    middle, half = -o * inverse, inverse.abs()
-    near, far = (middle - half).amax(dim=2), (middle + half).amin(dim=2)
-    return torch.where(near < far, near, _FAR), far
-
-
-def _roots(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Whether a t^2 + 2 b t + c has roots, and the two of them."""
-    discriminant = b * b - a * c
-    root = discriminant.clamp(min=0).sqrt()
-    inverse = 1 / torch.where(a.abs() < 1e-9, 1e-9, a)
-    return discriminant > 0, (-b - root) * inverse, (-b + root) * inverse
-
-
-def _ball(o: Tensor, d: Tensor) -> Tensor:
-    hit, near, _ = _roots((d * d).sum(dim=2), (o * d).sum(dim=2), (o * o).sum(dim=2) - 1)
-    return torch.where(hit, near, _FAR)
-
-
-def _cylinder(o: Tensor, d: Tensor) -> Tensor:
-    """Radius 1 about the y axis, between y = -1 and 1: where the slab and the infinite cylinder are both entered."""
-    (ox, oy, oz), (dx, dy, dz) = o.unbind(2), d.unbind(2)
-    hit, near, far = _roots(dx * dx + dz * dz, ox * dx + oz * dz, ox * ox + oz * oz - 1)
-    inverse = 1 / torch.where(dy.abs() < 1e-9, 1e-9, dy)
-    middle, half = -oy * inverse, inverse.abs()
-    entry, exit = near.maximum(middle - half), far.minimum(middle + half)
-    return torch.where(hit & (entry < exit), entry, _FAR)
-
-
-def _cone(o: Tensor, d: Tensor) -> Tensor:
-    """Apex at y = -1, base of radius 1 at y = 1 (y points down)."""
-    (ox, oy, oz), (dx, dy, dz) = o.unbind(2), d.unbind(2)
-    height, slope = (oy + 1) / 2, dy / 2
-    a, b = dx * dx + dz * dz - slope * slope, ox * dx + oz * dz - height * slope
-    hit, first, second = _roots(a, b, ox * ox + oz * oz - height * height)
-    best = torch.full_like(oy, _FAR)
-    for distance in (first, second):
-        y = oy + distance * dy
-        best = torch.where(hit & (y > -1) & (y < 1) & (distance > 1e-4), best.minimum(distance), best)
-    base = (1 - oy) / torch.where(dy.abs() < 1e-9, 1e-9, dy)
-    x, z = ox + base * dx, oz + base * dz
-    return torch.where((x * x + z * z < 1) & (base > 1e-4), best.minimum(base), best)
-
-
-def _is_sky(scenes: Scenes, origin: Tensor, direction: Tensor, depth: Tensor, slot: Tensor) -> Tensor:
-    """Outdoors, all of the room but its floor (world y = 0) is sky."""
-    height = origin[..., 1] + depth * direction[..., 1]
-    return scenes.outdoor[:, None] & (slot == ROOM) & (height < -0.01)
-
-
-def _shade(
-    scenes: Scenes,
-    origin: Tensor,
-    direction: Tensor,
-    depth: Tensor,
-    slot: Tensor,
-    focal_px: Tensor,
-    texels: Tensor,
-    num_textures: int,
-) -> tuple[Tensor, Tensor]:
-    """Colours (scenes, rays, 3), and where the sky is."""
-    rows = torch.arange(len(scenes), device=depth.device)[:, None]
-    linear = scenes.object_from_world[rows, slot]
-    point = origin + depth[..., None] * direction
-    local = (linear @ (point - scenes.centre[rows, slot])[..., None])[..., 0]
-    normal_local = _unit_normal(local, slot)
-    normal = F.normalize((normal_local[..., None, :] @ linear)[..., 0, :], dim=-1)
-    facing = (normal * direction).sum(dim=-1, keepdim=True)
-    normal = torch.where(facing > 0, -normal, normal)
-
-    # The dominant axis chooses the plane that the texture lies in, and the room's face.
-    axis = (normal_local / scenes.half_size[rows, slot]).abs().argmax(dim=-1)
-    side = local.gather(-1, axis[..., None])[..., 0] > 0
-    surface = torch.where(slot == ROOM, NUM_OBJECTS + 2 * axis + side.long(), slot)
-    metric = local * scenes.half_size[rows, slot]
-    # Textures stand upright: v follows the local y unless the surface is level.
-    u = torch.where(axis == 0, metric[..., 2], metric[..., 0])
-    v = torch.where(axis == 1, metric[..., 2], metric[..., 1])
-    tiles = scenes.tiles_per_metre[rows, surface]
-    uv = torch.stack([u, v], dim=-1) * tiles[..., None] + scenes.texture_offset[rows, surface]
-    length = direction.norm(dim=-1)
-    slant = (facing[..., 0].abs() / length).clamp(min=0.15)
-    footprint = tiles * depth / (focal_px * slant)
-    texture = sample_textures(
-        texels, num_textures, scenes.texture[rows, surface].flatten(), uv.flatten(0, 1), footprint.flatten()
-    ).reshape(*depth.shape, 3)
-    tint, contrast = scenes.tint[rows, surface], scenes.contrast[rows, surface]
-    albedo = (tint * (1 + contrast[..., None] * (2 * texture - 1))).clamp(0.02, 1)
-
-    to_light = scenes.light[:, None] - point
-    cosine = (normal * F.normalize(to_light, dim=-1)).sum(dim=-1).clamp(min=0)
-    above = point + 2e-3 * depth[..., None] * normal
-    blocked, _ = _slot_distances(scenes, above, scenes.light[:, None] - above)
-    shadow = scenes.shadows[:, None] * (blocked.amin(dim=1) < 1)
-    direct = (cosine * (1 - shadow))[..., None] * scenes.light_color[:, None]
-    up = 0.5 - 0.5 * normal[..., 1:2]
-    ambient = scenes.ambient[:, None, 0] * (1 - up) + scenes.ambient[:, None, 1] * up
-    head = scenes.headlight[:, None, None] * slant[..., None]
-    color = albedo * (direct + ambient + head)
-
-    sky = _is_sky(scenes, origin, direction, depth, slot)
-    elevation = (-direction[..., 1:2] / length[..., None]).clamp(0, 1).sqrt()
-    heaven = scenes.sky[:, None, 0] * (1 - elevation) + scenes.sky[:, None, 1] * elevation
-    color = torch.where(sky[..., None], heaven, color)
-    return color.clamp(0, 1) ** (1 / 1.6), sky
-
-
-def _unit_normal(local: Tensor, slot: Tensor) -> Tensor:
-    """Outward normal of the unit shapes at a point of their surface, not normalised."""
-    largest = local.abs() >= local.abs().amax(dim=-1, keepdim=True)
-    box = torch.where(largest, local.sign(), 0.0)
-    radial = local * torch.tensor([1.0, 0.0, 1.0], device=local.device)
-    radius = radial.norm(dim=-1, keepdim=True)
-    down = torch.tensor([0.0, 1.0, 0.0], device=local.device) * local[..., 1:2].sign()
-    cylinder = torch.where(local[..., 1:2].abs() > 0.9999, down, radial)
-    flank = torch.stack([local[..., 0], -radius[..., 0] / 2, local[..., 2]], dim=-1)
-    cone = torch.where(local[..., 1:2] > 0.9999, down, flank)
-    slot = slot[..., None]
-    curved = torch.where(slot < BALLS.stop, local, torch.where(slot < CYLINDERS.stop, cylinder, cone))
-    return torch.where((slot < BOXES.stop) | (slot == ROOM), box, curved)
+def _exposed(color: Float[Tensor, "scenes n 3"], exposure: Float[Tensor, "scenes"]) -> Float[Tensor, "scenes n 3"]:
+    """From light to pixels in [0, 1]: exposure, a soft shoulder, and the curve of displays."""
+    mean = color.clamp(max=1.5).mean(dim=(1, 2))
+    gain = torch.where(exposure > 0, (exposure / mean.clamp(min=1e-3)).clamp(0.3, 3), 1.0)
+    color = color * gain[:, None, None]
+    shoulder = (1 - torch.exp(-1.6 * color)) / (1 - torch.exp(torch.tensor(-1.6)).item())
+    return shoulder.clamp(0, 1) ** (1 / 1.6)

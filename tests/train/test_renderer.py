@@ -1,14 +1,15 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from worlds import NUM_TEXTURES, ROOM_HALF, SLOTS, inside, textures, world
+from worlds import NUM_TEXTURES, ROOM_HALF, SLOTS, inside, textures, under_ground, world
 
 from pointmap.geometry.cameras import camera_rays
 from pointmap.geometry.transforms import rigid
 from pointmap.train.random import Random, axis_rotation
 from pointmap.train.renderer import Rendering, first_hit, inside_object, probe_depth, render
-from pointmap.train.scenes import ROOM, Scenes
+from pointmap.train.scenes import NUM_SURFACES, ROOM, Scenes, sample_scenes
 
 SIZE = (20, 30)
 K = torch.tensor([[33.0, 0.0, 12.0], [0.0, 28.0, 11.5], [0.0, 0.0, 1.0]])
@@ -59,6 +60,8 @@ def test_the_depth_of_a_ball_is_the_closed_form():
 @pytest.mark.parametrize("shape", SLOTS)
 def test_rays_end_where_they_first_enter_a_shape(shape):
     half_size, rotation = torch.tensor([0.5, 0.8, 0.3]), Random(2).rotation()
+    if shape == "body":  # lives in a ball
+        half_size = torch.full((3,), 0.7)
     centre = EYE + torch.tensor([0.0, 0.1, 2.2])
     scene = world(shape, centre=centre, half_size=half_size, rotation=rotation)
     rays = camera_rays(*SIZE, K).flatten(0, 1)
@@ -80,6 +83,81 @@ def test_rays_end_where_they_first_enter_a_shape(shape):
     assert (slot[0][~hit] == ROOM).all()
 
 
+def test_rays_end_on_the_surface_of_hills():
+    scene = world(outdoor=True, hilly=True)
+    rotation = axis_rotation(0, torch.tensor(-0.25))
+    rays = (camera_rays(*SIZE, K) @ rotation.mT).flatten(0, 1)
+    origin = torch.tensor([0.4, -3.0, -0.5])
+
+    distance, slot = first_hit(scene, origin.expand_as(rays)[None], rays[None])
+
+    hit = distance[0] < 1e3
+    assert 0.5 < hit.float().mean() < 1
+    assert (slot == ROOM).all()
+    depth = under_ground(origin + distance[0, :, None] * rays)[hit]
+    torch.testing.assert_close(depth, torch.zeros_like(depth), atol=2e-4, rtol=0)
+    for share in torch.linspace(0.02, 0.98, 40):
+        assert (
+            under_ground(origin + share * distance[0, :, None] * rays)[hit] < 0
+        ).float().mean() > 0.98  # but for grazed crests
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_looking_only_at_what_a_tile_can_meet_changes_nothing(seed):
+    random = Random(seed)
+    scenes = sample_scenes(8, random, NUM_TEXTURES)
+    position = scenes.interest[:, :3] + random.normal(8, 3) * scenes.interest[:, 3:]
+    position = position.clamp(-1.2, 1.2)  # within the smallest room
+    position[:, 1] = -1.0
+    pose = rigid(random.rotation(8), position)
+
+    depth = render(scenes, pose[:, None], K.expand(8, 1, 3, 3), SIZE, textures(), NUM_TEXTURES).depths[:, 0]
+
+    rays = camera_rays(*SIZE, K).flatten(0, 1) @ pose[:, :3, :3].mT
+    distance, _ = first_hit(scenes, position[:, None].expand_as(rays), rays)
+    expected = torch.where(distance < 1e8, distance, 0.0).reshape(depth.shape)
+    assert ((depth - expected).abs() <= 1e-4 * expected).float().mean() > 0.998
+
+
+def test_a_large_lamp_casts_a_soft_shadow():
+    shape = {"centre": torch.tensor([0.4, -1.6, 0.3]), "half_size": torch.full((3,), 0.3), "rotation": torch.eye(3)}
+    to_floor = axis_rotation(0, torch.tensor(-math.pi / 3))
+
+    def half_lit(radius: float) -> int:
+        scene = replace(world("box", **shape), light_radius=torch.tensor([[radius]]), occlusion=torch.zeros(1))
+        dark = replace(scene, light_color=torch.zeros(1, 1, 3))
+        bright = replace(scene, shadows=torch.zeros(1))
+        lit, least, most = (photo(s, to_floor).images.mean(dim=-1) for s in (scene, dark, bright))
+        share = (lit - least) / (most - least).clamp(min=1e-3)
+        return int(((share > 0.3) & (share < 0.85) & (most - least > 0.05)).sum())
+
+    assert half_lit(0.3) > 2 * half_lit(0.01) + 5
+
+
+def test_corners_are_darker_than_the_middle_of_a_wall():
+    scene = replace(world(), light_color=torch.zeros(1, 1, 3), contrast=torch.zeros(1, NUM_SURFACES))
+    narrow = torch.tensor([[14.0, 0.0, 12.0], [0.0, 14.0, 11.5], [0.0, 0.0, 1.0]])
+
+    image = photo(scene, K=narrow).images[0, 0].mean(dim=-1)
+
+    depth = photo(scene, K=narrow).depths[0, 0]
+    wall = (depth - 3.5).abs() < 1e-3
+    edge = wall & ~(wall.roll(1, 1) & wall.roll(-1, 1) & wall.roll(1, 0) & wall.roll(-1, 0))
+    assert image[edge].mean() < 0.95 * image[11, 12]
+
+
+def test_glass_shows_what_is_behind_it_and_keeps_its_own_depth():
+    centre = EYE + torch.tensor([0.0, 0.0, 1.5])
+    pane = world("box", centre=centre, half_size=torch.tensor([5.0, 5.0, 0.01]), rotation=torch.eye(3))
+    clear = torch.zeros(1, NUM_SURFACES)
+    clear[:, SLOTS["box"]] = 0.9
+
+    glass, wall, none = photo(replace(pane, clear=clear)), photo(pane), photo(world())
+
+    torch.testing.assert_close(glass.depths, wall.depths)
+    assert (glass.images - none.images).std() < (wall.images - none.images).std()
+
+
 def test_the_sky_has_no_depth_and_the_ground_has():
     depth = photo(world(outdoor=True)).depths[0, 0]
 
@@ -90,9 +168,11 @@ def test_the_sky_has_no_depth_and_the_ground_has():
 
 
 def test_the_sky_goes_from_the_horizon_s_colour_to_the_zenith_s():
-    zenith = photo(world(outdoor=True), axis_rotation(0, torch.tensor(math.pi / 2))).images[0, 0]
+    scene = replace(world(outdoor=True), light=torch.tensor([[[1e3, 0.0, 0.0]]]))  # the sun is setting
+    zenith = photo(scene, axis_rotation(0, torch.tensor(math.pi / 2))).images[0, 0]
 
-    expected = torch.tensor([0.3, 0.5, 0.9]) ** (1 / 1.6)
+    shoulder = (1 - torch.exp(-1.6 * torch.tensor([0.3, 0.5, 0.9]))) / (1 - math.exp(-1.6))
+    expected = shoulder ** (1 / 1.6)
     row, column = 11, 12  # next to the principal point
     torch.testing.assert_close(zenith[row, column], expected, atol=0.02, rtol=0)
 
