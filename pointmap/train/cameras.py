@@ -15,7 +15,7 @@ from pointmap.train.habits import CameraSettings, choose, draw
 from pointmap.train.random import Random, axis_rotation
 from pointmap.train.renderer import first_hit
 from pointmap.train.scenes import Scenes
-from pointmap.train.sight import judge, probe_size, seen_share
+from pointmap.train.sight import judge, mutual_overlap, probe_size
 
 _SHAKE_DEG = 3.0  # how level a hand holds a camera
 
@@ -118,8 +118,15 @@ def sample_cameras(
     good, depth, median = judge(scenes, first, K_first, probe, flat_ok)
     good = good & (median > 0.3 * reach)  # nobody takes a photo of what stands in the way
     # What is already bad is not looked at any further: probing is most of the cost.
-    keep = good.nonzero()[:, 0]
-    index, scenes, plans, level, first = index[keep], scenes[keep], plans[keep], level[keep], first[keep]
+    keep = _some(good)
+    possible, index, scenes, plans, level, first = (
+        good[keep],
+        index[keep],
+        scenes[keep],
+        plans[keep],
+        level[keep],
+        first[keep],
+    )
     K_first, K_second, depth, median = K_first[keep], K_second[keep], depth[keep], median[keep]
     moved = next_cameras(level, first, depth, median, K_first, plans.motion, random, settings)
     if settings.apart > 0:
@@ -129,11 +136,8 @@ def sample_cameras(
     turned = (first[:, :3, 2] * second[:, :3, 2]).sum(dim=1) < math.cos(math.radians(settings.max_turn_deg))
     good, second_depth, second_median = judge(scenes, second, K_second, probe, flat_ok[keep])
     ratio = second_median / median
-    good = good & (plans.apart | (~turned & (ratio < 4) & (ratio > 1 / 4)))
-    overlap = torch.minimum(
-        seen_share(scenes, first, second, depth, K_first, K_second),
-        seen_share(scenes, second, first, second_depth, K_second, K_first),
-    )
+    good = good & possible & (plans.apart | (~turned & (ratio < 4) & (ratio > 1 / 4)))
+    overlap = mutual_overlap(scenes, (first, second), (depth, second_depth), (K_first, K_second))
     good = good & torch.where(plans.apart, overlap == 0, overlap >= settings.min_overlap)
     keep = good.nonzero()[:, 0]
     pairs = CameraPairs(
@@ -298,7 +302,7 @@ def rolled(
 
 def _elsewhere(scenes: Scenes, plans: Plans, level: Tensor, random: Random, settings: CameraSettings) -> Tensor:
     """Cameras at another viewpoint of the same scene, or at the same one with the photographer turned round."""
-    other, _ = first_cameras(scenes, plans, random, settings)
+    other = look_at(*_places(scenes, plans, random, settings))
     about = axis_rotation(1, random.uniform(1.4, math.pi, len(scenes)) * _sign(random, len(scenes)))
     turned = rigid(about @ level[:, :3, :3], level[:, :3, 3])
     return torch.where((random.uniform(0, 1, len(scenes)) < 0.5)[:, None, None], turned, other)
@@ -308,6 +312,12 @@ def _planned(name: str, plans: Plans, settings: CameraSettings) -> Tensor:
     """Which plans are for this viewpoint."""
     rows = [index for index, viewpoint in enumerate(settings.viewpoints) if viewpoint.name == name]
     return plans.viewpoint == (rows[0] if rows else -1)
+
+
+def _some(good: Tensor) -> Tensor:
+    """Indices of what is good, or of the first where nothing is: nobody need cope with empty batches."""
+    keep = good.nonzero()[:, 0]
+    return keep if len(keep) > 0 else torch.zeros_like(good[:1], dtype=torch.long)
 
 
 def _sign(random: Random, count: int) -> Tensor:

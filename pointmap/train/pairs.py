@@ -93,7 +93,7 @@ def draw_pairs(
     waiting = torch.arange(count, device=random.device)
     found: list[tuple[Scenes, CameraPairs, Tensor]] = []
     for attempt in range(1, 10_000):
-        tries = max(2, -(-max(count, 16) // (2 * len(waiting))))  # the last ones try many places at once
+        tries = -(-max(2 * count, 32) // len(waiting))  # small batches cost as much as large ones
         plan = torch.arange(len(waiting), device=random.device).repeat_interleave(tries)
         worlds = sample_scenes(len(plan), random, num_textures)
         cameras, index = sample_cameras(worlds, plans[plan], random, size, settings)

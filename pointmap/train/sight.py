@@ -43,25 +43,30 @@ def judge(
     return within & fine & ~inside_object(scenes, position), depth, torch.where(count > 0, median, 1.0)
 
 
-def seen_share(
+def mutual_overlap(
     scenes: Scenes,
-    one: Float[Tensor, "scenes 4 4"],
-    other: Float[Tensor, "scenes 4 4"],
-    depth: Float[Tensor, "scenes rows columns"],
-    K_one: Float[Tensor, "scenes 3 3"],
-    K_other: Float[Tensor, "scenes 3 3"],
+    world_from_cam: tuple[Float[Tensor, "scenes 4 4"], Float[Tensor, "scenes 4 4"]],
+    depth: tuple[Float[Tensor, "scenes rows columns"], Float[Tensor, "scenes rows columns"]],
+    intrinsics: tuple[Float[Tensor, "scenes 3 3"], Float[Tensor, "scenes 3 3"]],
 ) -> Float[Tensor, "scenes"]:
-    """Share of the pixels of `one` whose surface `other` sees; sky is never seen. Depth is of `one`."""
-    rows, columns = depth.shape[1:]
-    rays = camera_rays(rows, columns, K_one).flatten(1, 2)
-    points = (rays * depth.flatten(1)[..., None]) @ one[:, :3, :3].mT + one[:, None, :3, 3]
-    local = (points - other[:, None, :3, 3]) @ other[:, :3, :3]
-    pixel = local @ K_other.mT
-    u, v = (pixel[..., :2] / pixel[..., 2:].clamp(min=1e-6)).unbind(-1)
-    framed = (local[..., 2] > 0) & (u > -0.5) & (v > -0.5) & (u < columns - 0.5) & (v < rows - 0.5)
-    origin = other[:, None, :3, 3].expand_as(points)
-    reach, _ = first_hit(scenes, origin, points - origin)  # 1 where nothing is in the way
-    return (framed & (reach > 0.97) & (depth.flatten(1) > 0)).float().mean(dim=1)
+    """Share of each view's pixels whose surface the other one sees, the smaller of the two; sky is never seen."""
+    rows, columns = depth[0].shape[1:]
+    candidates, origins, directions = [], [], []
+    for one, other in ((0, 1), (1, 0)):
+        pose, other_pose = world_from_cam[one], world_from_cam[other]
+        rays = camera_rays(rows, columns, intrinsics[one]).flatten(1, 2)
+        points = (rays * depth[one].flatten(1)[..., None]) @ pose[:, :3, :3].mT + pose[:, None, :3, 3]
+        local = (points - other_pose[:, None, :3, 3]) @ other_pose[:, :3, :3]
+        pixel = local @ intrinsics[other].mT
+        u, v = (pixel[..., :2] / pixel[..., 2:].clamp(min=1e-6)).unbind(-1)
+        framed = (local[..., 2] > 0) & (u > -0.5) & (v > -0.5) & (u < columns - 0.5) & (v < rows - 0.5)
+        candidates.append(framed & (depth[one].flatten(1) > 0))
+        origins.append(other_pose[:, None, :3, 3].expand_as(points))
+        directions.append(points - origins[-1])
+    # Both ways at once, for small batches cost as much as large ones.
+    reach, _ = first_hit(scenes, torch.cat(origins, dim=1), torch.cat(directions, dim=1))
+    seen = torch.cat(candidates, dim=1) & (reach > 0.97)  # 1 where nothing is in the way
+    return seen.unflatten(1, (2, -1)).float().mean(dim=2).amin(dim=1)
 
 
 def probe_size(size: tuple[int, int]) -> tuple[int, int]:

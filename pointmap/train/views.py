@@ -12,7 +12,7 @@ from pointmap.train.habits import TOUR, CameraSettings
 from pointmap.train.random import Random
 from pointmap.train.renderer import render
 from pointmap.train.scenes import Scenes, sample_scenes
-from pointmap.train.sight import judge, probe_size, seen_share
+from pointmap.train.sight import judge, mutual_overlap, probe_size
 
 _TRIES = 24  # next photos to choose from
 _DETOURS = 8  # earlier photos to go on from before the world is given up
@@ -149,10 +149,7 @@ def _probe(scenes: Scenes, level: Tensor, roll_rad: Tensor, K: Tensor, probe: tu
 
 def _overlap(scenes: Scenes, one: _Photos, other: _Photos) -> Tensor:
     """Shares that both see, the smaller of the two."""
-    return torch.minimum(
-        seen_share(scenes, one.camera, other.camera, one.depth, one.K, other.K),
-        seen_share(scenes, other.camera, one.camera, other.depth, other.K, one.K),
-    )
+    return mutual_overlap(scenes, (one.camera, other.camera), (one.depth, other.depth), (one.K, other.K))
 
 
 def _sides(random: Random, count: int) -> Tensor:

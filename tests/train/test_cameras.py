@@ -22,7 +22,7 @@ from pointmap.train.habits import BENCHMARK, TRAINING, CameraSettings, Motion, R
 from pointmap.train.pairs import QUANTILES, draw_pairs, pair_quantiles
 from pointmap.train.random import Random
 from pointmap.train.scenes import NUM_OBJECTS, Scenes
-from pointmap.train.sight import judge, probe_size, seen_share
+from pointmap.train.sight import judge, mutual_overlap, probe_size
 
 LANDSCAPE, PORTRAIT = (40, 56), (56, 40)
 
@@ -220,7 +220,7 @@ def test_the_overlap_of_two_equal_cameras_is_all_that_is_not_sky():
     K = scaled_intrinsics(torch.tensor([0.9]), (10, 12))
     ground = torch.where(torch.arange(10) < 5, 0.0, 1 / ((torch.arange(10) - 4.5) / (0.9 * 12))).expand(12, 10).mT[None]
 
-    assert seen_share(scenes, camera, camera, ground, K, K).item() == pytest.approx(0.5)
+    assert mutual_overlap(scenes, (camera, camera), (ground, ground), (K, K)).item() == pytest.approx(0.5)
 
 
 def test_training_pairs_reach_from_almost_equal_to_hardly_overlapping():
