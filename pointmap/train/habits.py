@@ -140,9 +140,9 @@ BENCHMARK = replace(
     TRAINING,
     motions=(
         Motion("orbit", 0.45, orbit_deg=(14, 45), lift=0.35, approach=0.3, aim_deg=5),
-        Motion("wide_orbit", 0.21, orbit_deg=(40, 80), lift=0.25, approach=0.6, aim_deg=5),
+        Motion("wide_orbit", 0.21, orbit_deg=(40, 80), lift=0.25, approach=0.7, aim_deg=5),
         Motion("sideways", 0.10, sideways=(0.2, 1.2), wander=0.05, pan_deg=(5, 20), aim_deg=6),
-        Motion("stroll", 0.22, wander=1.6, pan_deg=(10, 40), aim_deg=6),
+        Motion("stroll", 0.22, wander=2.0, pan_deg=(10, 40), aim_deg=6),
     ),
     rolls=tuple(replace(roll, share=roll.share * (1.0 if roll.name == "level" else 0.3)) for roll in ROLLS),
     min_overlap=0.12,
