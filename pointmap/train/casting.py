@@ -170,8 +170,10 @@ def openness(
         square = (way * way).sum(dim=-2)
         facing = (normal * half * way).sum(dim=-2) / (square + 1e-9).sqrt()
         area = (half * half.roll(1, dims=-2)).mean(dim=-2)
-        share = (facing + 0.1).clamp(0, 1) * area / (area + 1.5 * square)
-        share = torch.where(square > 4e-6, share, 0.0)
+        share = facing.clamp(0, 1) * area / (area + square)
+        # Nothing at the distance where solids cease to be candidates, so that tiles do not show.
+        fade = (1 - square / (half * half).sum(dim=-2)).clamp(min=0)
+        share = torch.where(square > 4e-6, share * fade, 0.0)
         hidden.index_add_(0, meeting.group, share)
     near_walls = torch.ones_like(points[:, :, 0])
     room_half, room_centre = scenes.half_size[:, ROOM], scenes.centre[:, ROOM]

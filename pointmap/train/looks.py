@@ -17,14 +17,14 @@ def sample_materials(places: Places, random: Random, num_textures: int) -> dict[
     shape = (count, NUM_LOOKS + 6)
     base = random.uniform(0, 1, *shape, 3)
     grey = base.mean(dim=-1, keepdim=True)
-    saturation = random.uniform(0, 0.7, count, 1, 1) * random.uniform(0.1, 1, *shape, 1)
+    saturation = random.uniform(0, 1.0, count, 1, 1) * random.uniform(0.1, 1, *shape, 1)
     tint = (grey + (base - grey) * saturation) * 0.75 + 0.15
     # Walls and ceilings are bright, mostly; the four walls are often painted alike.
     tint[:, NUM_LOOKS:] = torch.where(
         (random.uniform(0, 1, count, 6) < 0.6)[..., None], 0.55 + 0.4 * tint[:, NUM_LOOKS:], tint[:, NUM_LOOKS:]
     )
     extent = places.interest[:, 3:]
-    metres = (extent * random.log_uniform(0.2, 2.0, *shape)).clamp(min=0.1, max=4)
+    metres = (extent * random.log_uniform(0.12, 1.4, *shape)).clamp(min=0.1, max=4)
     metres[:, NUM_LOOKS:] = metres[:, NUM_LOOKS:].clamp(min=0.5) * 1.5
     plain = random.uniform(0, 1, *shape) < 0.2
     contrast = torch.where(plain, random.uniform(0, 0.15, *shape), random.uniform(0.3, 1.2, *shape))
@@ -71,7 +71,7 @@ def sample_light(places: Places, random: Random) -> dict[str, Tensor]:
     sun = torch.stack([azimuth.cos() * elevation.cos(), -elevation.sin(), azimuth.sin() * elevation.cos()], dim=-1)
     lamps = torch.where(outdoor[:, None, None], 1e3 * sun[:, None], lamps)
     overcast = outdoor & (random.uniform(0, 1, count) < 0.3)
-    strength = random.uniform(0.3, 1.0, count, NUM_LAMPS) * torch.tensor([1.0, 0.6, 0.4], device=random.device)
+    strength = random.uniform(0.4, 1.3, count, NUM_LAMPS) * torch.tensor([1.0, 0.6, 0.4], device=random.device)
     lit = random.uniform(0, 1, count, NUM_LAMPS) < torch.tensor([1.1, 0.5, 0.3], device=random.device)
     lit[:, 1:] &= ~outdoor[:, None]
     strength = strength * lit * torch.where(outdoor & ~overcast, 1.6, 1.0)[:, None]
@@ -83,7 +83,7 @@ def sample_light(places: Places, random: Random) -> dict[str, Tensor]:
     warmth = torch.where(
         outdoor[:, None, None], (0.25 * (0.8 - elevation).clamp(min=-0.1))[:, None, None] * tone, warmth
     )
-    ambient = random.uniform(0.2, 0.55, count, 1, 1) * torch.tensor([[0.7], [1.15]], device=random.device)
+    ambient = random.uniform(0.12, 0.45, count, 1, 1) * torch.tensor([[0.7], [1.15]], device=random.device)
     cool = torch.where(outdoor[:, None, None], -0.12 * tone, -0.5 * warmth[:, :1])
     horizon = random.uniform(0.65, 1.0, count, 3).sort(dim=-1).values
     zenith = horizon * random.uniform(0.35, 0.9, count, 1) * torch.tensor([0.6, 0.8, 1.05], device=random.device)

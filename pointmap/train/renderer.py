@@ -1,5 +1,6 @@
 """Ray caster for `Scenes`: images and exact depth, in plain torch on any device."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,8 @@ from pointmap.train.textures import sample_textures as sample_textures
 
 _TILE = 8  # pixels; smaller tiles meet fewer solids each, but there are more of them
 _SHADOWING_LAMPS = 2
+_WHITE = 0.8  # how soft the shoulder of the tone curve is
+_SHOULDER = 1 - math.exp(-1 / _WHITE)
 
 
 @dataclass(frozen=True)
@@ -162,5 +165,5 @@ def _exposed(color: Float[Tensor, "scenes n 3"], exposure: Float[Tensor, "scenes
     mean = color.clamp(max=1.5).mean(dim=(1, 2))
     gain = torch.where(exposure > 0, (exposure / mean.clamp(min=1e-3)).clamp(0.3, 3), 1.0)
     color = color * gain[:, None, None]
-    shoulder = (1 - torch.exp(-1.6 * color)) / (1 - torch.exp(torch.tensor(-1.6)).item())
+    shoulder = (1 - torch.exp(-color / _WHITE)) / _SHOULDER
     return shoulder.clamp(0, 1) ** (1 / 1.6)

@@ -171,7 +171,7 @@ def test_the_sky_goes_from_the_horizon_s_colour_to_the_zenith_s():
     scene = replace(world(outdoor=True), light=torch.tensor([[[1e3, 0.0, 0.0]]]))  # the sun is setting
     zenith = photo(scene, axis_rotation(0, torch.tensor(math.pi / 2))).images[0, 0]
 
-    shoulder = (1 - torch.exp(-1.6 * torch.tensor([0.3, 0.5, 0.9]))) / (1 - math.exp(-1.6))
+    shoulder = (1 - torch.exp(torch.tensor([0.3, 0.5, 0.9]) / -0.8)) / (1 - math.exp(-1 / 0.8))
     expected = shoulder ** (1 / 1.6)
     row, column = 11, 12  # next to the principal point
     torch.testing.assert_close(zenith[row, column], expected, atol=0.02, rtol=0)
