@@ -27,7 +27,7 @@ def procedural_sets(folder: Path, count: int, *, views: int = VIEWS, long_side: 
         place = folder / f"scene-{number}"
         if not (place / "cameras.json").is_file():
             texels = make_textures(TEXTURES, TEXTURE_SEED) if texels is None else texels
-            short_side = round(long_side * 0.75 / 16) * 16
+            short_side = round(long_side * 0.75)
             size = (short_side, long_side) if number % 2 == 0 else (long_side, short_side)
             write_set(make_views(views, size, Random(SEED + 1000 + number), texels, TEXTURES), place)
         truths.append(load_ground_truth(place))

@@ -7,8 +7,8 @@ lengths come from EXIF where it has them (column EXIF: on how many photos), for 
 incremental mapping on SIFT with its default options on the CPU. A photo that a method could not register, and a set on
 which it failed, count as wrong in RRA, RTA and AUC. `eval/subsets.py` has the rule of the sparse subsets.
 
-OUT/weights.md and OUT/weights.json hold the table, OUT/results what was computed with these weights and this code: a run
-that was interrupted goes on from there. OUT/scenes holds the procedural scenes; delete it when their generator changed.
+OUT/weights.md and OUT/weights.json hold the table, OUT/results what was computed with these weights and this code: an
+interrupted run goes on from there. OUT/scenes holds the procedural scenes; delete it when their generator changed.
 """
 
 import sys
@@ -106,10 +106,10 @@ def evaluate_weights(
 
     if colmap and not has_colmap():
         raise InputError("The COLMAP baseline needs pycolmap: pip install pycolmap. Or leave it out: --no-colmap.")
+    real = load_sets(data, sets, settings) if data is not None else []
     networks = {model: pointmap.load_model(model, device=device)}
     if previous is not None:
         networks["previous"] = pointmap.load_model(previous, device=device)
-    real = load_sets(data, sets, settings) if data is not None else []
     store = Store(output / "results")
 
     pair_rows, difficulty = _procedural_pairs(networks, pairs, pair_size, store) if pairs else ([], {})
