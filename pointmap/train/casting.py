@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int
 from pointmap.train import relief, solids
-from pointmap.train.layout import BODIES, BOXES, CUT_BOXES, KINDS, NUM_OBJECTS, ROOM
+from pointmap.train.layout import BODIES, CUT_BOXES, KINDS, NUM_OBJECTS, ROOM
 from pointmap.train.solids import FAR
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _packed(distance: Float[Tensor, "*n"], slot: Int[Tensor, "*n"]) -> Int[Tenso
 
 
 def _meetings(scenes: "Scenes", candidates: Bool[Tensor, "scenes groups objects"]) -> Iterator[_Meeting]:
-    num_scenes, groups, slots = candidates.shape
+    groups = candidates.shape[1]
     # Sorted by slot, so that each kind is one stretch: one read by the host for all kinds.
     slot, scene, group = candidates.permute(2, 0, 1).nonzero().unbind(-1)
     stops = torch.tensor([kind.stop for kind in KINDS.values()], device=slot.device)
@@ -264,6 +264,3 @@ def _meetings(scenes: "Scenes", candidates: Bool[Tensor, "scenes groups objects"
                 half=scenes.half_size[s, k],
             )
         start = end
-
-
-__all__ = ["BOXES", "Rays", "bounds", "in_cone", "nearest", "openness", "surroundings", "visibility"]

@@ -7,11 +7,14 @@ import torch
 from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int
-from pointmap.train.furniture import THINGS, Part
+from pointmap.train.furniture import ROOM_THINGS, SMALL_THINGS, WALL_THINGS
 from pointmap.train.layout import CUT_BOXES, KINDS, NUM_OBJECTS
 from pointmap.train.random import Random, axis_rotation
+from pointmap.train.things import Part
+from pointmap.train.townscape import FRONTS, SOLIDS, STATUES, STREET_THINGS, WIRE
 
 MATERIALS_PER_ITEM = 4
+THINGS = ROOM_THINGS | WALL_THINGS | SMALL_THINGS | STATUES | STREET_THINGS | FRONTS | SOLIDS | WIRE
 NAMES = tuple(THINGS)
 NOTHING = -1
 

@@ -15,7 +15,6 @@ from pointmap.train.relief import ground_height
 from pointmap.train.scenes import Scenes
 from pointmap.train.shading import light, surfaces
 from pointmap.train.solids import FAR
-from pointmap.train.textures import sample_textures as sample_textures
 
 _TILE = 8  # pixels; smaller tiles meet fewer solids each, but there are more of them
 _SHADOWING_LAMPS = 2

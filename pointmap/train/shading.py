@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int, UInt8
 from pointmap.train import relief, solids
-from pointmap.train.layout import BODIES, CONES, CUT_BOXES, CYLINDERS, GABLES, NUM_OBJECTS, ROOM
+from pointmap.train.layout import BALLS, BODIES, CONES, CUT_BOXES, CYLINDERS, GABLES, NUM_OBJECTS, ROOM
 from pointmap.train.textures import sample_textures
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _local_normals(
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """Normals in the unit frames, not normalised; and where hills are, with their normals in the world."""
     normal = solids.box_normal(local)
-    normal = torch.where(((slot >= 76) & (slot < CYLINDERS.start))[..., None], local, normal)
+    normal = torch.where(((slot >= BALLS.start) & (slot < CYLINDERS.start))[..., None], local, normal)
     flat = normal.flatten(0, 1)
     flat_local, flat_slot = local.flatten(0, 1), slot.flatten()
     order = {"cylinder": CYLINDERS, "cone": CONES, "gable": GABLES, "cut": CUT_BOXES, "body": BODIES}

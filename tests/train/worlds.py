@@ -7,13 +7,13 @@ from torch import Tensor
 
 from pointmap.geometry.cameras import project_points, unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
-from pointmap.train.furniture import grid
 from pointmap.train.layout import CUT_BOXES, KINDS
 from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
 from pointmap.train.relief import body_field, ground_height
 from pointmap.train.scenes import NUM_OBJECTS, NUM_SURFACES, Scenes
 from pointmap.train.textures import make_textures
+from pointmap.train.things import grid
 
 NUM_TEXTURES = 9
 SLOTS = {kind: slots.start for kind, slots in KINDS.items()}
