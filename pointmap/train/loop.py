@@ -84,7 +84,9 @@ def _train(settings: TrainSettings, processes: Processes) -> Path:
                     entry = {"step": run.step, "pairs": run.pairs_seen, **asdict(worlds[1])}
                     run.history.append(entry | {name: asdict(score) for name, score in photos})
                     log.scores(scores)
-            if run.step % settings.save_every == 0 or last or stopping:
+            # Amid steps that fail there is no state worth going back to.
+            due = run.step % settings.save_every == 0 and not any_of(processes, [run.skipped > 0])[0]
+            if due or last or stopping:
                 _save(settings, run, processes)
             if stopping:
                 break
@@ -95,9 +97,6 @@ def _train(settings: TrainSettings, processes: Processes) -> Path:
 
 
 def _save(settings: TrainSettings, run: Run, processes: Processes) -> None:
-    # A state amid steps that fail is none to go back to.
-    if any_of(processes, [run.skipped > 0])[0]:
-        return
     save(settings, run, STATE, processes)
     if processes.is_first:
         release(settings, run)

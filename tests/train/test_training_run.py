@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import asked_to_stop, assert_equal_states, state_of, tiny_settings
+from tiny_runs import CHEAP, asked_to_stop, assert_equal_states, state_of, tiny_settings
 
 import pointmap
 from pointmap.errors import InputError
@@ -17,7 +17,7 @@ from pointmap.train import step as step_module
 from pointmap.train.__main__ import main
 from pointmap.train.curriculum import make_curriculum
 from pointmap.train.distributed import Processes
-from pointmap.train.held_out import score_baselines, validation_sizes
+from pointmap.train.held_out import validation_sizes
 from pointmap.train.log import read_log
 from pointmap.train.loop import train
 from pointmap.train.settings import TrainSettings
@@ -25,6 +25,13 @@ from pointmap.train.start import make_network, start_or_resume
 from pointmap.train.state import Run
 
 QUICK = ["--preset", "tiny", "--textures", "9", "--pairs-per-step", "2", "--validation-pairs", "2", "--log-every", "1"]
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    """Rendering and drawing would take most of the time of these runs."""
+    for place, name, instead in CHEAP:
+        monkeypatch.setattr(place, name, instead)
 
 
 @pytest.fixture
@@ -41,7 +48,6 @@ def resumed(settings: TrainSettings) -> Run:
 
 
 def test_a_run_leaves_its_state_its_history_and_the_weights_for_release(settings):
-    pytest.importorskip("matplotlib")
     settings = replace(settings, decay_steps=1)
 
     release = train(settings)
@@ -52,7 +58,6 @@ def test_a_run_leaves_its_state_its_history_and_the_weights_for_release(settings
     assert run.history[-1]["depth_absrel"] > 0
     assert sorted(path.name for path in settings.output.iterdir()) == [
         "curves.json",
-        "curves.png",
         "log.jsonl",
         "release",
         "run.json",
@@ -267,13 +272,6 @@ def test_validation_images_are_landscape_and_portrait_in_whole_tokens(preset):
     assert landscape == portrait[::-1]
     assert max(landscape) == landscape[1] == config.image_size
     assert all(side % config.patch_size == 0 for side in landscape)
-
-
-def test_baselines_are_scored_on_the_validation_pairs_of_the_run(settings):
-    scores = score_baselines(settings)
-
-    assert scores.keys() == {"mean pointmap", "identity motion"}
-    assert scores["identity motion"].depth_absrel < 1e-3 < scores["mean pointmap"].depth_absrel
 
 
 def run_until_terminated(command: list[str], step: int) -> tuple[int, str]:
