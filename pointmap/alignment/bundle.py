@@ -50,13 +50,13 @@ class Adjusted:
 def adjust(
     matches: Sequence[PairMatches],
     *,
-    intrinsics: Float[Tensor, "views 3 3"],
-    world_from_cam: Float[Tensor, "views 4 4"],
+    intrinsics: Float[Tensor, "_ 3 3"],
+    world_from_cam: Float[Tensor, "_ 4 4"],
     depths: Sequence[Float[Tensor, "_ _"]],
-    registered: Bool[Tensor, "views"] | None = None,
-    fixed_poses: Bool[Tensor, "views"] | None = None,
-    fixed_focals: Bool[Tensor, "views"] | None = None,
-    cameras: Int[Tensor, "views"] | None = None,
+    registered: Bool[Tensor, "_"] | None = None,
+    fixed_poses: Bool[Tensor, "_"] | None = None,
+    fixed_focals: Bool[Tensor, "_"] | None = None,
+    cameras: Int[Tensor, "_"] | None = None,
     noise_px: float = 1.5,
     depth_sigma: float = 0.3,
     focal_sigma: float = 0.3,
@@ -175,7 +175,7 @@ def _read(
     world_from_cam[:, :3, 3] *= unit
     focals = torch.where(shown & ~fixed_focals, at.log_focals.exp(), given.intrinsics[:, 0, 0])
     depths = unit * at.log_depths.exp()[matched.point_of].flatten()
-    agree = solution.at.inliers()
+    agree = solution.at.inliers(solution.width)
     inliers, point_depths = list(given.inliers), list(given.point_depths)
     for index, places, holds in zip(used, matched.source, solution.holds.tolist(), strict=True):
         if holds:
@@ -201,7 +201,7 @@ def _with_scale_of_depth_maps(solution: Solution, still: Bool[Tensor, "views"]) 
     """
     at, matched = solution.at.at, solution.at.matched
     world_from_cam, log_scales, log_depths = at.world_from_cam.clone(), at.log_scales.clone(), at.log_depths.clone()
-    seen = matched.has_prior & (matched.sum_by_point(solution.at.inliers().to(log_depths)) > 0)
+    seen = matched.has_prior & (matched.sum_by_point(solution.at.inliers(solution.width).to(log_depths)) > 0)
     for part in torch.unique(solution.parts[solution.shown]).tolist():
         members = solution.shown & (solution.parts == part)
         places = at.world_from_cam[members & still, :3, 3]

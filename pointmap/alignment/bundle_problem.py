@@ -232,6 +232,6 @@ class Reprojection:
         """Of the squared residuals: the slope of the robust cost; 0 behind the camera."""
         return self.matched.weights * (FINAL_WIDTH * width / (width**2 + self.squared)).square()
 
-    def inliers(self) -> Bool[Tensor, "blocks k"]:
+    def inliers(self, width: float) -> Bool[Tensor, "blocks k"]:
         """True where the match agrees with the cameras."""
-        return (self.squared < FINAL_WIDTH**2) & (self.matched.weights > 0)
+        return (self.squared < width**2) & (self.matched.weights > 0)

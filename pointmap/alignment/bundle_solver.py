@@ -1,5 +1,6 @@
 """The solver of bundle adjustment: Levenberg-Marquardt on a robust cost that narrows; pairs that fail are left out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,9 @@ pixels and with 1.5 pixels of noise."""
 
 _START_WIDTH = 8 * FINAL_WIDTH
 _NARROWING = 0.7
+_NARROW_ENOUGH = 0.9
+_LEAST_NOISE = 0.2
+"""Of the given one."""
 _ROUNDS = 3
 _SETTLED = 1e-4
 """Largest change, in radians, median depths and logarithms of focal lengths, of a step that is the last."""
@@ -31,6 +35,8 @@ class Solution:
     """Where the solver ended."""
 
     at: Reprojection
+    width: float
+    """Of the robust cost at the end, in units of the given noise."""
     holds: Bool[Tensor, "lists"]
     """True for the pairs of which enough matches agree; the weights of the others are 0."""
     shown: Bool[Tensor, "views"]
@@ -38,7 +44,7 @@ class Solution:
     parts: Int[Tensor, "views"]
     """Views that such pairs connect have the same number, that of the first of them."""
     history: list[float]
-    """The cost at its final width, at the start and after every step."""
+    """The cost at a width of `FINAL_WIDTH`, at the start and after every step."""
 
 
 def solve(
@@ -48,27 +54,30 @@ def solve(
     at, history = Reprojection(matched, start), []
     finite = at.squared[at.squared.isfinite() & (matched.weights > 0)]
     width = max(_START_WIDTH, float(finite.median().sqrt())) if len(finite) else _START_WIDTH
-    holds = torch.ones_like(matched.view_i, dtype=torch.bool)
+    holds, final = torch.ones_like(matched.view_i, dtype=torch.bool), FINAL_WIDTH
     for _ in range(_ROUNDS):
         shown, parts = connected(matched, holds)
         columns = number_columns(
             shown & ~fixed.poses & ~anchors(parts, fixed.poses & shown), shown & ~fixed.focals, shown, fixed.cameras
         )
-        at = _minimise(at, Structure(matched, fixed.cameras, columns), width, max_iterations, history, on_step)
-        still = holds & _agreeing(at)
-        if bool((still == holds).all()):
+        structure = Structure(matched, fixed.cameras, columns)
+        at = _minimise(at, structure, width, final, max_iterations, history, on_step)
+        still, narrower = holds & _agreeing(at, final), _noise_width(at, final)
+        if bool((still == holds).all()) and narrower > _NARROW_ENOUGH * final:
             break
-        # Without the pairs of which no more agrees than may by chance: what does, pulls in a wrong direction.
-        holds, width = still, FINAL_WIDTH
+        # What agrees by chance pulls in wrong directions: there is less of it without pairs of which no more agrees
+        # than may by chance, and within what the noise turns out to be.
+        holds, width, final = still, final, narrower
         matched = replace(matched, weights=matched.weights * holds[matched.list_of][:, None])
         at = Reprojection(matched, _sent_back(at.at, start, ~connected(matched, holds)[0], matched.host))
-    return Solution(at, holds, *connected(matched, holds), history)
+    return Solution(at, final, holds, *connected(matched, holds), history)
 
 
 def _minimise(
     at: Reprojection,
     structure: Structure,
     width: float,
+    final: float,
     max_iterations: int,
     history: list[float],
     on_step: Callable[[int], None],
@@ -84,16 +93,16 @@ def _minimise(
         candidate = Reprojection(at.matched, equations.step(damping))
         changed = candidate.cost(width, structure.cameras)
         if changed <= cost:
-            settled = width == FINAL_WIDTH and _change(at.at, candidate.at) < _SETTLED
+            settled = width <= final and _change(at.at, candidate.at) < _SETTLED
             at, equations = candidate, None
-            width, damping = max(FINAL_WIDTH, _NARROWING * width), max(damping / 10, 1e-9)
+            width, damping = max(final, _NARROWING * width), max(damping / 10, 1e-9)
             cost = at.cost(width, structure.cameras)
             if settled:
                 break
         elif damping < _LARGEST_DAMPING:
             damping *= 10
-        elif width > FINAL_WIDTH:
-            equations, width, damping = None, max(FINAL_WIDTH, _NARROWING * width), 1e-4
+        elif width > final:
+            equations, width, damping = None, max(final, _NARROWING * width), 1e-4
             cost = at.cost(width, structure.cameras)
         else:
             break
@@ -106,9 +115,22 @@ def _change(at: Unknowns, changed: Unknowns) -> float:
     return float(torch.maximum(poses, (changed.log_focals - at.log_focals).abs().max()))
 
 
-def _agreeing(at: Reprojection) -> Bool[Tensor, "lists"]:
+def _noise_width(at: Reprojection, width: float) -> float:
+    """The width that fits the noise of the inliers, by their median; not more than this one."""
+    inliers = at.inliers(width)
+    number = int(inliers.sum())
+    if not number:
+        return width
+    points = int((at.matched.sum_by_point(inliers.to(at.squared)) > 0).sum())
+    # A point's depth takes one of the numbers of its matches, which are two each.
+    freedom = (2 * number - points) / (2 * number)
+    noise = math.sqrt(float(at.squared[inliers].median()) / (2 * math.log(2)) / freedom)
+    return min(width, FINAL_WIDTH * max(noise, _LEAST_NOISE))
+
+
+def _agreeing(at: Reprojection, width: float) -> Bool[Tensor, "lists"]:
     matched = at.matched
-    inliers = at.inliers()
+    inliers = at.inliers(width)
 
     def sums(values: Float[Tensor, "blocks k"]) -> Float[Tensor, "lists"]:
         return values.new_zeros(len(matched.view_i)).index_add(0, matched.list_of, values.sum(1))

@@ -94,7 +94,7 @@ def all_matches(room: Room, **settings: float) -> list[PairMatches]:
 
 
 def disturbed(room: Room, *, turn: float = 8.0, shift: float = 0.15, seed: int = 1) -> Tensor:
-    """Poses turned by so many degrees and shifted by a part of the median distance between cameras; the first is right."""
+    """Poses turned by so many degrees, shifted by a part of the median distance between cameras; the first is right."""
     random = torch.Generator().manual_seed(seed)
     views = len(room.depths)
     centres = room.world_from_cam[:, :3, 3]
