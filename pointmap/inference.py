@@ -104,7 +104,7 @@ def predict_matches(
         encoding_i, encoding_j = encoder([i]), encoder([j])
         similarity = network.match_similarity(encoding_i, encoding_j)
         assert similarity is not None
-        pixels_i, pixels_j, weights = match_tokens(similarity[0], encoding_i.grid, encoding_j.grid, patch)
+        pixels_i, pixels_j, weights, from_i = match_tokens(similarity[0], encoding_i.grid, encoding_j.grid, patch)
         found.append(
             PairMatches(
                 i,
@@ -112,6 +112,7 @@ def predict_matches(
                 _to_working(pixels_i.cpu(), large_views[i], views[i]),
                 _to_working(pixels_j.cpu(), large_views[j], views[j]),
                 weights.cpu(),
+                from_i.cpu(),
             )
         )
     if progress is not None:

@@ -215,9 +215,7 @@ def _kept(match: PairMatches, keep: list[np.ndarray]) -> PairMatches:
         height, width = keep[view].shape
         x, y = pixels.round().long().unbind(-1)
         inside &= torch.from_numpy(keep[view])[y.clamp(0, height - 1), x.clamp(0, width - 1)]
-    return replace(
-        match, pixels_i=match.pixels_i[inside], pixels_j=match.pixels_j[inside], weights=match.weights[inside]
-    )
+    return match.select(inside)
 
 
 class _Clock:

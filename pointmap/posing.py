@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from pointmap.alignment import Alignment, align
+from pointmap.alignment.bundle import adjust
 from pointmap.geometry.cameras import pinhole
 from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
-from pointmap.match import correct_groups, search_focals, verify
+from pointmap.match import correct_groups, search_focals, trust, verify
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group
 
@@ -56,15 +57,38 @@ def pose_views(
         "seed": seed,
         "progress": progress,
     }
-    if matches:
-        known = np.array([K is not None for K in priors.intrinsics])
-        max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
-        intrinsics = search_focals(matches, _implied(groups, shapes, priors), known, max_error_px=max_error_px)
-        poses = [
-            verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px)
-            for match in matches
-        ]
-        groups = correct_groups(groups, matches, poses, intrinsics)
+    if not matches:
+        return align(groups, **settings)
+    known = np.array([K is not None for K in priors.intrinsics])
+    max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
+    intrinsics = search_focals(matches, _implied(groups, shapes, priors), known, max_error_px=max_error_px)
+    poses = [
+        verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px)
+        for match in matches
+    ]
+    groups = correct_groups(groups, matches, poses, intrinsics)
+    alignment = align(groups, **settings)
+    verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
+    adjusted = adjust(
+        [directed for match in verified for directed in match.directed()],
+        intrinsics=torch.from_numpy(alignment.intrinsics),
+        world_from_cam=torch.from_numpy(alignment.world_from_cam),
+        depths=[torch.from_numpy(depth) for depth in alignment.depths],
+        registered=torch.from_numpy(alignment.registered),
+        fixed_poses=torch.tensor([pose is not None for pose in priors.world_from_cam]),
+        fixed_focals=torch.from_numpy(known),
+        cameras=torch.tensor(list(priors.cameras)),
+        noise_px=max_error_px,
+        progress=progress,
+    )
+    if not bool(adjusted.took_part.any()):
+        return alignment
+    # The depths once more, for the cameras as they are now.
+    known_poses, known_intrinsics = list(priors.world_from_cam), list(priors.intrinsics)
+    for view in adjusted.took_part.nonzero()[:, 0].tolist():
+        known_poses[view] = adjusted.world_from_cam[view].numpy()
+        known_intrinsics[view] = adjusted.intrinsics[view].numpy()
+    settings |= {"world_from_cam": known_poses, "intrinsics": known_intrinsics}
     return align(groups, **settings)
 
 

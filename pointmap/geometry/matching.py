@@ -1,7 +1,7 @@
 """Matches: reciprocal nearest neighbours between two sets of points or two maps of descriptors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -41,10 +41,30 @@ class PairMatches:
     """(x, y) in view j."""
     weights: Float[Tensor, "n"]
     """How far each is trusted, in (0, 1]."""
+    from_i: Bool[Tensor, "n"] | None = None
+    """True where the place in i was chosen and that in j found, False the other way round; None: all from i."""
 
     def swapped(self) -> "PairMatches":
         """The same with i and j exchanged."""
-        return PairMatches(self.view_j, self.view_i, self.pixels_j, self.pixels_i, self.weights)
+        from_j = torch.zeros_like(self.weights, dtype=torch.bool) if self.from_i is None else ~self.from_i
+        return PairMatches(self.view_j, self.view_i, self.pixels_j, self.pixels_i, self.weights, from_j)
+
+    def select(self, keep: Bool[Tensor, "n"]) -> "PairMatches":
+        """Some of the matches."""
+        from_i = None if self.from_i is None else self.from_i[keep]
+        return replace(
+            self,
+            pixels_i=self.pixels_i[keep],
+            pixels_j=self.pixels_j[keep],
+            weights=self.weights[keep],
+            from_i=from_i,
+        )
+
+    def directed(self) -> "list[PairMatches]":
+        """Those from i, and those from j with i and j exchanged: in both, the place in the first view was chosen."""
+        if self.from_i is None:
+            return [self]
+        return [self.select(self.from_i), self.swapped().select(~self.from_i)]
 
 
 def nearest_neighbours(

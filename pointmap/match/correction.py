@@ -20,8 +20,8 @@ from pointmap.shapes import Float
 
 _UNVERIFIED = 0.05
 """Confidences of a pair that is not verified are raised to this power."""
-_CHANCE, _PLENTY = 0.05, 0.3
-"""Shares of inliers: what wrong matches reach by chance, and what counts in full."""
+_PLENTY = 0.2
+"""A share of inliers that is so much above chance counts in full."""
 _LEAST_PARALLAX_DEG = 0.7
 """Below it, matches do not tell the translation, and the network's is kept."""
 
@@ -54,10 +54,10 @@ def correct_groups(
         if match is None or group.views[1] not in own:
             corrected.append(group)
             continue
-        trust = _trust(pose)
-        if pose is not None and trust > _UNVERIFIED:
+        power = trust(pose)
+        if pose is not None and power > _UNVERIFIED:
             group = _with_pose(group, own[group.views[1]], rays, match, pose)
-        corrected.append(_weighted(group, max(trust, _UNVERIFIED)))
+        corrected.append(_weighted(group, max(power, _UNVERIFIED)))
     return corrected
 
 
@@ -103,10 +103,11 @@ def _distance(depth: Float[Tensor, "h w"], pixels: Float[Tensor, "n 2"], triangu
     return float(np.median(predicted[usable] / triangulated[usable])) if usable.any() else 0.0
 
 
-def _trust(pose: TwoView | None) -> float:
+def trust(pose: TwoView | None) -> float:
+    """How far a verified pair counts, from 0 (its inliers may agree by chance) to 1."""
     if pose is None:
         return 0.0
-    return float(np.clip((pose.inliers.mean() - _CHANCE) / (_PLENTY - _CHANCE), 0, 1))
+    return float(np.clip((pose.inliers.mean() - pose.chance) / _PLENTY, 0, 1))
 
 
 def _weighted(group: Group, power: float) -> Group:

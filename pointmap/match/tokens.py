@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from pointmap.models.match import match_positions, token_pixels
-from pointmap.shapes import Float
+from pointmap.shapes import Bool, Float
 
 _CYCLE_TOKENS = 1.0
 """A match counts if the way back ends no further than so many tokens from where it began."""
@@ -13,14 +13,14 @@ _LEAST_PROBABILITY = 0.05
 
 def match_tokens(
     similarity: Float[Tensor, "n m"], grid_i: tuple[int, int], grid_j: tuple[int, int], patch_size: int
-) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"], Float[Tensor, "k"]]:
+) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"], Float[Tensor, "k"], Bool[Tensor, "k"]]:
     """Places that find each other, from every token of either view to between the tokens of the other.
 
     Args:
         similarity: Logits of every token of i lying on every token of j (`Network.match_similarity`).
 
     Returns:
-        Pixels (x, y) in i and in j, and the probability of each match.
+        Pixels (x, y) in i and in j, the probability of each match, and whether it begins at a token of i.
     """
     nodes_i, nodes_j = (token_pixels(grid, patch_size, similarity.device) for grid in (grid_i, grid_j))
     there, sure_there = (part[0] for part in match_positions(similarity[None], grid_j, patch_size))
@@ -34,6 +34,7 @@ def match_tokens(
         torch.cat([nodes_i[from_i], back[from_j]]),
         torch.cat([there[from_i], nodes_j[from_j]]),
         torch.cat([sure_there[from_i], sure_back[from_j]]).clamp(max=1.0),
+        torch.cat([torch.ones_like(from_i[from_i]), torch.zeros_like(from_j[from_j])]),
     )
 
 

@@ -1,6 +1,7 @@
 """What matches say of two cameras: relative pose by a robust essential matrix, and how well it is supported."""
 
 from dataclasses import dataclass, replace
+from math import lgamma, log
 
 import numpy as np
 from torch import Tensor
@@ -9,6 +10,8 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.shapes import Bool, Float
 
 _LEAST_MATCHES = 12
+_MOST = 0.9
+"""Of the matches that agree on an essential matrix, so many should lie in front of both cameras."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,10 @@ class TwoView:
     parallax_deg: float
     """Median angle at which inliers see the two cameras: small ones do not tell the direction."""
     depths_i: Float[np.ndarray, "n"]
-    """z-depth of every match in the camera of i, in units of the distance between the cameras; NaN where no inlier."""
+    """z-depth of every match in the camera of i, in units of the distance between the cameras; NaN where unknown."""
     depths_j: Float[np.ndarray, "n"]
+    chance: float = 0.0
+    """Share of inliers that as many wrong matches would reach."""
 
     def swapped(self) -> "TwoView":
         """The same with i and j exchanged."""
@@ -62,20 +67,95 @@ def verify(
         _normalised(pixels, K) for pixels, K in ((matches.pixels_i, intrinsics_i), (matches.pixels_j, intrinsics_j))
     )
     threshold = max_error_px / float(np.sqrt(intrinsics_i[0, 0] * intrinsics_j[0, 0]))
-    cv2.setRNGSeed(0)
     essential, mask = cv2.findEssentialMat(
         rays_i, rays_j, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999, threshold=threshold
     )
-    if essential is None or essential.shape != (3, 3):
+    if essential is None or essential.shape != (3, 3) or not np.isfinite(essential).all():
         return None
-    _, rotation, direction, mask = cv2.recoverPose(essential, rays_i, rays_j, np.eye(3), mask=mask)
-    inliers = mask[:, 0] > 0
-    if inliers.sum() < _LEAST_MATCHES:
+    turn_a, turn_b, shift = cv2.decomposeEssentialMat(essential)
+    motions = [(rotation, direction) for rotation in (turn_a, turn_b) for direction in (shift[:, 0], -shift[:, 0])]
+    agreeing = mask[:, 0] > 0
+    least_deg = float(np.degrees(threshold))
+    best = max(
+        (_in_front(rays_i, rays_j, *motion, agreeing, least_deg) for motion in motions),
+        key=lambda pose: int(pose.inliers.sum()),
+    )
+    if best.inliers.sum() < _MOST * agreeing.sum():
+        for motion in _plane_motions(rays_i, rays_j, threshold):
+            agreeing = _epipolar_errors(rays_i, rays_j, *motion) < threshold
+            pose = _in_front(rays_i, rays_j, *motion, agreeing, least_deg)
+            best = pose if pose.inliers.sum() > best.inliers.sum() else best
+    if best.inliers.sum() < _LEAST_MATCHES:
         return None
-    depths_i, depths_j, parallax = _triangulate(rays_i, rays_j, rotation, direction[:, 0])
-    unknown = ~inliers
-    depths_i[unknown] = depths_j[unknown] = np.nan
-    return TwoView(rotation, direction[:, 0], inliers, float(np.median(parallax[inliers])), depths_i, depths_j)
+    return replace(best, chance=_chance(matches, max_error_px))
+
+
+def _in_front(
+    rays_i: np.ndarray,
+    rays_j: np.ndarray,
+    rotation: np.ndarray,
+    direction: np.ndarray,
+    agreeing: np.ndarray,
+    least_deg: float,
+) -> TwoView:
+    """A pose with those of the matches that agree with it whose points both cameras can see."""
+    depths_i, depths_j, angle = _triangulate(rays_i, rays_j, rotation, direction)
+    in_front = (depths_i > 0) & (depths_j > 0)
+    # Where rays are parallel but for noise, the sign of the depth is noise too: such points are far in front.
+    inliers = agreeing & (in_front | (angle < least_deg))
+    depths_i[~(inliers & in_front)] = depths_j[~(inliers & in_front)] = np.nan
+    parallax = float(np.median(angle[inliers])) if inliers.any() else 0.0
+    return TwoView(rotation, direction, inliers, parallax, depths_i, depths_j)
+
+
+def _plane_motions(rays_i: np.ndarray, rays_j: np.ndarray, threshold: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rotations and directions by which matches of points on one plane can have come about.
+
+    The five-point algorithm finds two essential matrices for a plane, on which all matches agree; with the wrong one
+    part of the plane may lie behind the cameras. The plane's homography gives both (Malis & Vargas 2007).
+    """
+    import cv2
+
+    homography, _ = cv2.findHomography(rays_i, rays_j, cv2.USAC_MAGSAC, threshold, confidence=0.9999)
+    if homography is None:
+        return []
+    _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.eye(3))
+    lengths = [float(np.linalg.norm(translation)) for translation in translations]
+    return [(R, t[:, 0] / length) for R, t, length in zip(rotations, translations, lengths, strict=True) if length > 0]
+
+
+def _epipolar_errors(
+    rays_i: np.ndarray, rays_j: np.ndarray, rotation: np.ndarray, direction: np.ndarray
+) -> np.ndarray:
+    """Sampson distance of every match, on the plane z = 1."""
+    ones = np.ones((len(rays_i), 1))
+    a, b = np.concatenate([rays_i, ones], axis=1), np.concatenate([rays_j, ones], axis=1)
+    lines_j = np.cross(direction, a @ rotation.T)
+    lines_i = np.cross(b, direction) @ rotation
+    gradient = (lines_j[:, :2] ** 2).sum(1) + (lines_i[:, :2] ** 2).sum(1)
+    return np.abs((b * lines_j).sum(1)) / np.sqrt(np.maximum(gradient, 1e-18))
+
+
+def _chance(matches: PairMatches, max_error_px: float) -> float:
+    """Share of inliers that a search among so many random matches is expected to find (Moisan & Stival 2004).
+
+    The least number of inliers of which less than one set is expected: a random match lies within the band of its
+    epipolar line with a probability that depends on the image's size, and five matches make ten poses at most.
+    """
+    extents = [(pixels.amax(dim=0) - pixels.amin(dim=0)).double() for pixels in (matches.pixels_i, matches.pixels_j)]
+    side = min(float(extent.prod().sqrt()) for extent in extents)
+    log_band = min(0.0, log(2 * max_error_px / max(side, 1.0)))
+    count = len(matches.weights)
+    for inliers in range(6, count):
+        sets = _log_choices(count, inliers) + _log_choices(inliers, 5) + log(10 * (count - 5))
+        if sets + (inliers - 5) * log_band < 0:
+            return inliers / count
+    return 1.0
+
+
+def _log_choices(count: int, chosen: int) -> float:
+    """Logarithm of the binomial coefficient."""
+    return lgamma(count + 1) - lgamma(chosen + 1) - lgamma(count - chosen + 1)
 
 
 def _normalised(pixels: Float[Tensor, "n 2"], K: np.ndarray) -> np.ndarray:
