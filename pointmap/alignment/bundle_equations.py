@@ -109,7 +109,7 @@ class NormalEquations:
         """Second derivatives by a point's depth and what the matches see."""
         self.coupling[:, :8] = (weighted * by_depth[:, None]).sum(2)
         # The prior on the depth, log d - log D - s: a row with +1 for the depth and -1 for the scale of the map.
-        pull = structure.carries_prior * (1 / matched.depth_sigma**2 / (1 + at.off_prior.square()))[matched.point_of]
+        pull = structure.carries_prior * (matched.depth_sigma**-2 / (1 + at.off_prior.square()))[matched.point_of]
         pulled = pull * (at.off_prior * matched.depth_sigma)[matched.point_of]
         hessian[:, 8, 8], slope[:, 8] = pull.sum(1), -pulled.sum(1)
         self.coupling[:, 8] = -pull

@@ -47,7 +47,7 @@ def test_cameras_are_found_in_spite_of_wrong_matches_and_a_wrong_start(outliers)
 
     assert rotation_errors(found.world_from_cam, room.world_from_cam).max() < 0.5
     assert direction_errors(found.world_from_cam, room.world_from_cam).median() < 1
-    assert direction_errors(found.world_from_cam, room.world_from_cam).max() < 2
+    assert direction_errors(found.world_from_cam, room.world_from_cam).max() < 3  # of neighbours
     assert focal_errors(found, room).max() < 0.02
     assert found.took_part.all()
     assert found.rms_px < 1.0
@@ -120,9 +120,9 @@ def test_known_poses_and_focal_lengths_are_kept_to_the_last_digit():
 
 @pytest.mark.parametrize("with_depths", [True, False])
 def test_a_turn_on_the_spot_stays_finite(with_depths):
-    room = make_room(2, spread=0.0, seed=0)
+    room = make_room(5, spread=0.0)
     start = room.world_from_cam.clone()
-    start[1, :3, :3] = turned(torch.tensor([4.0, -3.0, 2.0]).double()) @ start[1, :3, :3]
+    start[1:, :3, :3] = turned(torch.tensor([4.0, -3.0, 2.0]).double()) @ start[1:, :3, :3]
     depths = room.depths if with_depths else [torch.zeros_like(depth) for depth in room.depths]
 
     found = adjust(
@@ -130,14 +130,14 @@ def test_a_turn_on_the_spot_stays_finite(with_depths):
         intrinsics=room.intrinsics,
         world_from_cam=start,
         depths=depths,
-        fixed_focals=torch.ones(2, dtype=torch.bool),
+        fixed_focals=torch.ones(5, dtype=torch.bool),
     )
 
     assert found.took_part.all()
     assert found.world_from_cam.isfinite().all()
-    assert rotation_errors(found.world_from_cam, room.world_from_cam).max() < 0.7
-    if with_depths:
-        assert (found.world_from_cam[1, :3, 3] - room.world_from_cam[1, :3, 3]).norm() < 0.2
+    # Depths that are free to fit the noise leave a small motion, which a rotation makes up for.
+    assert rotation_errors(found.world_from_cam, room.world_from_cam).max() < 3
+    assert (found.world_from_cam[:, :3, 3] - room.world_from_cam[:, :3, 3]).norm(dim=1).max() < 0.5
 
 
 def test_views_without_matches_and_with_nothing_but_wrong_ones_keep_their_start():
