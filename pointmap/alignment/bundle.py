@@ -86,7 +86,7 @@ def adjust(
         noise_px: Standard deviation of a right match along x and along y.
         depth_sigma: Of the logarithm of a depth map's values about the truth, up to a common factor.
         focal_sigma: Of the logarithm of the focal lengths about the given ones.
-        max_iterations: Steps of Levenberg-Marquardt, at most.
+        max_iterations: Steps of Levenberg-Marquardt, at most, in each of up to three rounds.
         progress: Called with ("adjust", done, total); may raise to stop.
 
     Raises:
