@@ -116,17 +116,16 @@ def _plane_motions(rays_i: np.ndarray, rays_j: np.ndarray, threshold: float) -> 
     """
     import cv2
 
-    homography, _ = cv2.findHomography(rays_i, rays_j, cv2.USAC_MAGSAC, threshold, confidence=0.9999)
+    scale = 1 / threshold  # OpenCV takes points for degenerate that are near each other in pixels
+    homography, _ = cv2.findHomography(scale * rays_i, scale * rays_j, cv2.USAC_MAGSAC, 1.0, confidence=0.9999)
     if homography is None:
         return []
-    _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.eye(3))
+    _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.diag([scale, scale, 1]))
     lengths = [float(np.linalg.norm(translation)) for translation in translations]
     return [(R, t[:, 0] / length) for R, t, length in zip(rotations, translations, lengths, strict=True) if length > 0]
 
 
-def _epipolar_errors(
-    rays_i: np.ndarray, rays_j: np.ndarray, rotation: np.ndarray, direction: np.ndarray
-) -> np.ndarray:
+def _epipolar_errors(rays_i: np.ndarray, rays_j: np.ndarray, rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Sampson distance of every match, on the plane z = 1."""
     ones = np.ones((len(rays_i), 1))
     a, b = np.concatenate([rays_i, ones], axis=1), np.concatenate([rays_j, ones], axis=1)
