@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int
 from pointmap.train import relief, solids
+from pointmap.train.fused import fusible
 from pointmap.train.layout import BODIES, CUT_BOXES, KINDS, NUM_OBJECTS, ROOM
 from pointmap.train.solids import FAR
 
@@ -129,8 +130,7 @@ def visibility(
             beside = -(o * d).sum(dim=-2) / (d * d).sum(dim=-2)
             near = torch.where(hit, near, beside)
         elif meeting.kind == "box":
-            near, _ = solids.box(o, d)
-            clearance = solids.box_clearance(o, d, meeting.half)
+            near, clearance = _box_shadow(o, d, meeting.half)
         else:
             if meeting.kind == "cut_box":
                 near, far = solids.cut_box(o, d, _cuts(scenes, meeting))
@@ -138,9 +138,7 @@ def visibility(
                 near, far = _CONVEX[meeting.kind](o, d)
             # Near the outline of a round solid the way through it is short.
             clearance = spread * near.clamp(min=0) - (far - near)
-        seen = (0.5 + 0.5 * clearance / (spread * near).clamp(min=1e-4)).clamp(0, 1)
-        # The surface itself, and what lies beyond the lamp, hides nothing.
-        seen = torch.where((near > 3e-3) & (near < metres), seen, 1.0)
+        seen = _share_past(near, clearance, spread, metres)
         result.scatter_reduce_(0, meeting.group[:, None].expand_as(seen), seen, "amin")
     return result.view_as(way)
 
@@ -162,18 +160,7 @@ def openness(
     rays = Rays(points, normals)
     for meeting in _meetings(scenes, candidates):
         local, normal = meeting.local(rays)
-        half = meeting.half[..., None]
-        if meeting.kind != "box":
-            half, local = 0.8 * half, local / 0.8
-            normal = normal / 0.8
-        way = (local.clamp(-1, 1) - local) * half
-        square = (way * way).sum(dim=-2)
-        facing = (normal * half * way).sum(dim=-2) / (square + 1e-9).sqrt()
-        area = (half * half.roll(1, dims=-2)).mean(dim=-2)
-        share = facing.clamp(0, 1) * area / (area + square)
-        # Nothing at the distance where solids cease to be candidates, so that tiles do not show.
-        fade = (1 - square / (half * half).sum(dim=-2)).clamp(min=0)
-        share = torch.where(square > 4e-6, share * fade, 0.0)
+        share = _hidden_share(local, normal, meeting.half, 1.0 if meeting.kind == "box" else 0.8)
         hidden.index_add_(0, meeting.group, share)
     near_walls = torch.ones_like(points[:, :, 0])
     room_half, room_centre = scenes.half_size[:, ROOM], scenes.centre[:, ROOM]
@@ -183,6 +170,36 @@ def openness(
             gap = sign * (wall[:, None, None] - points[:, :, axis])
             near_walls = near_walls * (1 - 0.4 * torch.exp(-gap.abs() / 0.3) * (gap > 2e-3))
     return near_walls * torch.exp(-0.9 * hidden).view_as(near_walls)
+
+
+@fusible
+def _box_shadow(o: Tensor, d: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+    near, _ = solids.box(o, d)
+    return near, solids.box_clearance(o, d, half)
+
+
+@fusible
+def _share_past(near: Tensor, clearance: Tensor, spread: Tensor, metres: Tensor) -> Tensor:
+    """Share of a lamp that is seen past an edge: all or nothing where the lamp is small or the edge is near."""
+    seen = (0.5 + 0.5 * clearance / (spread * near).clamp(min=1e-4)).clamp(0, 1)
+    # The surface itself, and what lies beyond the lamp, hides nothing.
+    return torch.where((near > 3e-3) & (near < metres), seen, 1.0)
+
+
+@fusible
+def _hidden_share(local: Tensor, normal: Tensor, half: Tensor, fill: float) -> Tensor:
+    """Share of the light from all around that a solid takes away, as if it were a box `fill` of its size."""
+    half = fill * half[..., None]
+    local, normal = local / fill, normal / fill
+    way = (local.clamp(-1, 1) - local) * half
+    square = (way * way).sum(dim=-2)
+    facing = (normal * half * way).sum(dim=-2) / (square + 1e-9).sqrt()
+    x, y, z = half.unbind(-2)
+    area = (x * y + y * z + z * x) / 3
+    share = facing.clamp(0, 1) * area / (area + square)
+    # Nothing at the distance where solids cease to be candidates, so that tiles do not show.
+    fade = (1 - square / (x * x + y * y + z * z)).clamp(min=0)
+    return torch.where(square > 4e-6, share * fade, 0.0)
 
 
 def in_cone(

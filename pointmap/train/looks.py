@@ -30,7 +30,7 @@ def sample_materials(places: Places, random: Random, num_textures: int) -> dict[
     contrast = torch.where(plain, random.uniform(0, 0.15, *shape), random.uniform(0.3, 1.2, *shape))
     glossy = random.uniform(0, 1, *shape) < 0.25
     gloss = torch.where(glossy, random.log_uniform(0.02, 0.35, *shape), 0.0)
-    glass = random.uniform(0, 1, *shape) < 0.04 * (random.uniform(0, 1, count, 1) < 0.25)
+    glass = random.uniform(0, 1, *shape) < 0.04 * (random.uniform(0, 1, count, 1) < 0.2)
     glass[:, NUM_LOOKS:] = False
     by_look = {
         "texture": random.integers(0, num_textures, *shape),

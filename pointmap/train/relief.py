@@ -4,14 +4,16 @@ import torch
 from torch import Tensor
 
 from pointmap.shapes import Float
+from pointmap.train.fused import fusible
 from pointmap.train.solids import FAR, ball
 
 _FLAT_RADIUS = 9.0  # metres around the origin where people walk, and where the ground is nearly level
-_GROUND_STEPS, _BISECTIONS = 56, 14
+_GROUND_STEPS, _BISECTIONS = 56, 12
 _BODY_STEPS, _BODY_REFINEMENTS = 36, 3
 BODY_PARAMETERS = 10
 
 
+@fusible
 def ground_height(waves: Float[Tensor, "n waves 4"], x: Float[Tensor, "n m"], z: Float[Tensor, "n m"]) -> Tensor:
     """Metres above the floor.
 
@@ -59,6 +61,7 @@ def ground_distance(waves: Float[Tensor, "n waves 4"], o: Float[Tensor, "n m 3"]
     return torch.where(found, root, FAR)
 
 
+@fusible
 def body_field(body: Float[Tensor, "n 10"], p: Float[Tensor, "n 3 m"]) -> Float[Tensor, "n m"]:
     """Negative inside: a rounded box or a ring, twisted about y, bent and rippled, within the unit ball."""
     hx, hy, hz, rounding, twist, bend, ring, ripple, frequency, phase = (part[:, None] for part in body.unbind(-1))

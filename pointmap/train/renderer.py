@@ -73,15 +73,26 @@ def render(
         visible[lamp] = share.flatten(1)
     open_ = openness(scenes, above, grouped(seen.normal), used).flatten(1)
     color = light(scenes, seen, direction, visible, open_)
-    if bool((seen.clear > 0).any()):
-        # Glass: what lies behind it, without shadows.
-        opaque = replace(scenes, active=scenes.active & (scenes.clear[:, :NUM_OBJECTS] == 0))
-        behind, behind_slot = nearest(opaque, rays, candidates & opaque.active[:, None])
+    glazed = (seen.clear > 0).flatten(1).any(dim=1).nonzero()[:, 0]
+    if len(glazed) > 0:
+        # What lies behind glass, without shadows.
+        some, part = scenes[glazed], Rays(rays.origin[glazed], rays.direction[glazed])
+        opaque = replace(some, active=some.active & (some.clear[:, :NUM_OBJECTS] == 0))
+        behind, behind_slot = nearest(opaque, part, candidates[glazed] & opaque.active[:, None])
         beyond = surfaces(
-            opaque, origin, direction, behind.flatten(1), behind_slot.flatten(1), focal_px, texels, num_textures
+            opaque,
+            origin[glazed],
+            direction[glazed],
+            behind.flatten(1),
+            behind_slot.flatten(1),
+            focal_px[glazed],
+            texels,
+            num_textures,
         )
-        tinted = light(opaque, beyond, direction, [1.0] * len(visible), 0.8) * (0.4 + 0.6 * seen.albedo)
-        color = color + seen.clear * (tinted - color) * (~seen.sky)[..., None]
+        through = light(opaque, beyond, direction[glazed], [1.0] * len(visible), 0.8)
+        tinted = through * (0.4 + 0.6 * seen.albedo[glazed])
+        share = seen.clear[glazed] * (~seen.sky[glazed])[..., None]
+        color[glazed] += share * (tinted - color[glazed])
     color = _exposed(color, scenes.exposure)
     image = tiles.to_images(color.unflatten(1, distance.shape[1:]))
     depth = tiles.to_images(torch.where(found, distance, 0.0)[..., None])[..., 0]

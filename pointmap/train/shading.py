@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int, UInt8
 from pointmap.train import relief, solids
+from pointmap.train.fused import fusible
 from pointmap.train.layout import BALLS, BODIES, CONES, CUT_BOXES, CYLINDERS, GABLES, NUM_OBJECTS, ROOM
 from pointmap.train.textures import sample_textures
 
@@ -103,6 +104,16 @@ def light(
         visible: Share of each lamp that every point sees.
         open_: Share of the ambient light that reaches it.
     """
+    color = _reflected(scenes, seen, direction, visible, open_)
+    if not bool(scenes.outdoor.any()):
+        return color
+    return torch.where(seen.sky[..., None], _heaven(scenes, direction), color)
+
+
+@fusible
+def _reflected(
+    scenes: "Scenes", seen: Surfaces, direction: Tensor, visible: list[Tensor | float], open_: Tensor | float
+) -> Tensor:
     view = F.normalize(direction, dim=-1)
     slant = -(seen.normal * view).sum(dim=-1, keepdim=True)
     up = 0.5 - 0.5 * seen.normal[..., 1:2]
@@ -130,10 +141,7 @@ def light(
     mirrored = view + 2 * slant * seen.normal
     fresnel = (seen.gloss * (1 + 5 * (1 - slant.clamp(0, 1)) ** 5)).clamp(max=0.9)
     around = _surroundings(scenes, seen.point, mirrored, ambient)
-    color = seen.albedo * total * (1 - fresnel) + around * fresnel + glint
-    if not bool(scenes.outdoor.any()):
-        return color
-    return torch.where(seen.sky[..., None], _heaven(scenes, view), color)
+    return seen.albedo * total * (1 - fresnel) + around * fresnel + glint
 
 
 def _rows(table: Float[Tensor, "scenes rows c"], index: Int[Tensor, "scenes n"]) -> Float[Tensor, "scenes n c"]:
@@ -191,8 +199,10 @@ def _surroundings(scenes: "Scenes", point: Tensor, direction: Tensor, ambient: T
     return torch.where(scenes.outdoor[:, None, None], outside, inside)
 
 
-def _heaven(scenes: "Scenes", view: Float[Tensor, "scenes n 3"]) -> Float[Tensor, "scenes n 3"]:
+@fusible
+def _heaven(scenes: "Scenes", direction: Float[Tensor, "scenes n 3"]) -> Float[Tensor, "scenes n 3"]:
     """Gradient, glow around the sun, and clouds: waves bent by waves on a plane high above."""
+    view = F.normalize(direction, dim=-1)
     up = (-view[..., 1:2]).clamp(0, 1)
     color = torch.lerp(scenes.sky[:, None, 0], scenes.sky[:, None, 1], up.sqrt())
     toward = F.normalize(scenes.light[:, :1], dim=-1)

@@ -8,21 +8,26 @@ vectors. All solids lie within the cube from -1 to 1; y points down.
 import torch
 from torch import Tensor
 
+from pointmap.train.fused import fusible
+
 FAR = 1e9
 Interval = tuple[Tensor, Tensor]
 
 
+@fusible
 def box(o: Tensor, d: Tensor) -> Interval:
     """The cube itself."""
     (nx, fx), (ny, fy), (nz, fz) = (_slab(o.select(-2, i), d.select(-2, i)) for i in range(3))
     return nx.maximum(ny).maximum(nz), fx.minimum(fy).minimum(fz)
 
 
+@fusible
 def ball(o: Tensor, d: Tensor) -> Interval:
     """Radius 1."""
     return _between(_dot(d, d), _dot(o, d), _dot(o, o) - 1)
 
 
+@fusible
 def cylinder(o: Tensor, d: Tensor) -> Interval:
     """Radius 1 about the y axis."""
     (ox, oy, oz), (dx, dy, dz) = o.unbind(-2), d.unbind(-2)
@@ -30,6 +35,7 @@ def cylinder(o: Tensor, d: Tensor) -> Interval:
     return _both(round_, _slab(oy, dy))
 
 
+@fusible
 def cone(o: Tensor, d: Tensor) -> Interval:
     """Apex at y = -1, base of radius 1 at y = 1."""
     (ox, oy, oz), (dx, dy, dz) = o.unbind(-2), d.unbind(-2)
@@ -47,6 +53,7 @@ def cone(o: Tensor, d: Tensor) -> Interval:
     return _both((near, far), _slab(oy, dy))
 
 
+@fusible
 def gable(o: Tensor, d: Tensor) -> Interval:
     """A roof: ridge along z at y = -1, base at y = 1."""
     (ox, oy, oz), (dx, dy, dz) = o.unbind(-2), d.unbind(-2)
@@ -55,6 +62,7 @@ def gable(o: Tensor, d: Tensor) -> Interval:
     return _both(_both(left, right), _both(_slab(oy, dy), _slab(oz, dz)))
 
 
+@fusible
 def cut_box(o: Tensor, d: Tensor, cut: Tensor) -> Interval:
     """The cube without a lattice of boxes: recesses, doorways, window frames, shelves, fences.
 
