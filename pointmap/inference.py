@@ -95,7 +95,7 @@ def predict_matches(
         Matches in pixels of `views`.
     """
     encoder = _Encoder(network, large_views)
-    unordered = sorted({(min(pair), max(pair)) for pair in pairs})
+    unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
     patch = network.config.patch_size
     found = []
     for done, (i, j) in enumerate(unordered):

@@ -51,11 +51,11 @@ def correct_groups(
     corrected = []
     for group in groups:
         match, pose = entries.get(tuple(group.views), (None, None))
-        if match is None or group.views[1] not in own:
+        if match is None:
             corrected.append(group)
             continue
         power = trust(pose)
-        if pose is not None and power > _UNVERIFIED:
+        if pose is not None and power > _UNVERIFIED and group.views[1] in own:
             group = _with_pose(group, own[group.views[1]], rays, match, pose)
         corrected.append(_weighted(group, max(power, _UNVERIFIED)))
     return corrected
@@ -71,9 +71,12 @@ def _with_pose(group: Group, own_j: Tensor, rays: dict[int, Tensor], match: Pair
     points_i, points_j = own_i[..., None] * rays[i], own_j[..., None] * rays[j]
     rotation = torch.as_tensor(pose.rotation, dtype=torch.float32)
     if pose.parallax_deg < _LEAST_PARALLAX_DEG or not (length_i > 0 and length_j > 0):
-        turned = points_j @ rotation
-        shift = (torch.as_tensor(group.points[1]) - turned).flatten(0, 1).median(dim=0).values
-        return replace(group, points=[points_i, turned + shift])
+        # The depth map comes from another group, whose scale is another.
+        turned, said = (points_j @ rotation).flatten(0, 1), torch.as_tensor(group.points[1]).flatten(0, 1)
+        middle, middle_said = turned.median(dim=0).values, said.median(dim=0).values
+        spread, spread_said = ((p - m).norm(dim=-1).median() for p, m in ((turned, middle), (said, middle_said)))
+        moved = (turned - middle) * (spread_said / spread.clamp(min=1e-12)) + middle_said
+        return replace(group, points=[points_i, moved.unflatten(0, own_j.shape)])
     translation = torch.as_tensor(pose.direction, dtype=torch.float32) * length_i
     return replace(group, points=[points_i, (points_j * (length_i / length_j) - translation) @ rotation])
 

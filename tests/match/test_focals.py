@@ -1,0 +1,46 @@
+"""The focal length under which matches agree; the start where they do not tell."""
+
+import numpy as np
+from match_scenes import K_I, K_J, random_matches, two_cameras
+
+from pointmap.match import search_focals
+
+
+def scaled(K, factor):
+    return K * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
+
+
+def many(count=3, **settings):
+    return [two_cameras(400, wrong=0.3, seed=seed, **settings).matches for seed in range(count)]
+
+
+def test_a_focal_length_that_is_off_gets_better():
+    for factor in (0.7, 1.35):
+        start = np.stack([scaled(K_I, factor), scaled(K_J, factor)])
+
+        found = search_focals(many(), start, np.zeros(2, bool), max_error_px=1.5)
+
+        # The start is believed too: it is not given up altogether for some more matches.
+        assert abs(np.log(found[0, 0, 0] / 250)) < 0.75 * abs(np.log(factor))
+        np.testing.assert_allclose(found[1, 0, 0] / start[1, 0, 0], found[0, 0, 0] / start[0, 0, 0])
+
+
+def test_principal_points_and_known_intrinsics_stay():
+    start = np.stack([K_I, scaled(K_J, 0.7)])
+
+    found = search_focals(many(), start, np.array([True, False]), max_error_px=1.5)
+
+    np.testing.assert_array_equal(found[0], K_I)
+    np.testing.assert_array_equal(found[1, :, 2], K_J[:, 2])
+    assert abs(np.log(found[1, 0, 0] / 330)) < 0.15
+
+
+def test_nothing_moves_without_evidence():
+    start = np.stack([K_I, K_J])
+
+    none = search_focals([], start, np.zeros(2, bool), max_error_px=1.5)
+    all_known = search_focals(many(1), start, np.ones(2, bool), max_error_px=1.5)
+    useless = search_focals([random_matches(8)], start, np.zeros(2, bool), max_error_px=1.5)
+
+    for found in (none, all_known, useless):
+        np.testing.assert_allclose(found, start)
