@@ -18,6 +18,8 @@ from pointmap.scene import Group
 
 _MATCH_ERROR = 1.5 / 320
 """Matches further than this part of the image's long side from where they should be are outliers."""
+_PIXELS_PER_VIEW = 1000
+"""Of the alignments before and after bundle adjustment: the matches determine the cameras, pointmaps only the rest."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def pose_views(
         for match in matches
     ]
     groups = correct_groups(groups, matches, poses, intrinsics)
+    settings["pixels_per_view"] = _PIXELS_PER_VIEW
     alignment = align(groups, **settings)
     verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
     adjusted = adjust(
