@@ -21,7 +21,7 @@ from pointmap.train.objective import Targets, make_targets, predict
 from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
 from pointmap.train.textures import make_textures
-from pointmap.train.validation import _score as pair_scores
+from pointmap.train.validation import pair_scores
 
 from .rows import markdown, shown
 

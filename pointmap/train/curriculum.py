@@ -51,6 +51,12 @@ class Curriculum:
         )
 
     @property
+    def long_sides(self) -> list[int]:
+        """Of all image sizes, in pixels."""
+        matching = [self.settings.matching_size] if self.settings.matching_steps else []
+        return [long for long, _ in self.stages] + matching
+
+    @property
     def decay_start(self) -> int:
         """First step of the decay."""
         decay = self.settings.decay_steps or self.settings.steps // 5
@@ -61,10 +67,13 @@ def make_curriculum(settings: TrainSettings, config: NetworkConfig) -> Curriculu
     """The plan of a run.
 
     Raises:
-        InputError: Stages or shapes cannot be read, or images would be smaller than a token.
+        InputError: Stages or shapes cannot be read, images would be smaller than a token, or the network has no matches
+            that could be trained alone.
     """
+    if settings.matching_steps and not config.match_dim:
+        raise InputError("This network has no match read-out to train alone. Leave out --matching-steps.")
     curriculum = Curriculum(settings, parse_stages(settings.stages) or ((config.image_size, 1.0),), config.patch_size)
-    for long, _ in curriculum.stages:
+    for long in curriculum.long_sides:
         image_sizes(long, settings.shapes, config.patch_size)
     return curriculum
 

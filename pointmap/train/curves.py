@@ -25,7 +25,7 @@ def read_curves(output: Path) -> dict[str, dict[str, dict[str, list[float | None
         photos>: ...}. None where a value is not finite, or a loss is left out all along.
     """
     history = json.loads((output / FACTS).read_text())["history"] if (output / FACTS).is_file() else []
-    rows: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    rows: dict[str, list[tuple[float, dict[str, float]]]] = {}
     for line in read_log(output):
         rows.setdefault("training", []).append((line["pairs"], _without(line, "step", "pairs")))
     for entry in history:

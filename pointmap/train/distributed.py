@@ -60,20 +60,6 @@ def any_of(processes: Processes, wishes: Sequence[bool]) -> list[bool]:
     return [bool(flag) for flag in flags.tolist()]
 
 
-def all_agree(processes: Processes, value: int) -> bool:
-    """Whether all processes have the same number."""
-    return not any_of(processes, [value != first_of(processes, value)])[0]
-
-
-def first_of(processes: Processes, value: int) -> int:
-    """The number that the first process has."""
-    if processes.world == 1:
-        return value
-    shared = torch.tensor(value, device=processes.device)
-    dist.broadcast(shared, 0)
-    return int(shared)
-
-
 @torch.no_grad()
 def sum_gradients(processes: Processes, parameters: list[nn.Parameter], values: Tensor) -> Tensor:
     """Give every process the sum of all gradients, in one exchange; and the sum of some values.

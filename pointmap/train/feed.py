@@ -3,7 +3,7 @@
 The batch of a step is a list of parts. What is in a part is a pure function of the settings, the step and the part's
 number, whichever process asks for it, and whenever: earlier pairs that are no longer (or, after an interruption, not
 yet) in memory are rendered again. So an interrupted run goes on exactly. At worst that renders the whole `pool` once
-more, a little in each step: 12,000 pairs of 20 ms are four minutes of one core, spread over the next thousand steps.
+more, a little in each step: 12,000 pairs of 60 ms are twelve minutes of one core, spread over the next thousand steps.
 """
 
 import torch
@@ -50,7 +50,9 @@ class Feed:
 
     def pairs(self, step: int, part: int, count: int) -> PairBatch:
         """The `count` pairs of a part of a step's batch."""
-        of_photos = round(count * self.settings.photo_share) if self.photos else 0
+        share = self.settings.photo_share if self.photos else 0.0
+        # A part has as many in every step, and small parts have them by turns.
+        of_photos = round((part + 1) * count * share) - round(part * count * share)
         chosen = [self._photo_pairs(step, part, of_photos)] if of_photos else []
         if count > of_photos:
             chosen.append(self._procedural(step, part, count - of_photos))

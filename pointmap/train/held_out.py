@@ -2,6 +2,7 @@
 
 import torch
 
+from pointmap.errors import InputError
 from pointmap.models import Network, NetworkConfig
 from pointmap.train.curriculum import image_sizes
 from pointmap.train.feed import render_chunk
@@ -26,9 +27,13 @@ class HeldOut:
     def __init__(self, settings: TrainSettings, config: NetworkConfig, device: torch.device) -> None:
         sizes = validation_sizes(config)
         self.settings, self.sizes, self.device = settings, sizes, device
-        self.photos = {}
+        self.photos: dict[str, list[PairBatch]] = {}
         for folder in settings.validate_photos:  # now, for a mistake in a path is to stop the run at once
             photos = read_photos(folder, config.image_size)
+            if photos.name in {WORLDS, *self.photos}:
+                raise InputError(
+                    f"Scores of {folder!r} would be called {photos.name!r} like others. Give the folder another name."
+                )
             size = sizes[1] if photos.is_portrait else sizes[0]
             self.photos[photos.name] = [spread_photo_pairs(photos, size, settings.validation_pairs)]
         self.worlds: list[PairBatch] | None = None

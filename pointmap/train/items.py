@@ -1,5 +1,6 @@
 """From things that stand somewhere to solids in the slots of a scene."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,7 +52,7 @@ class Solids:
 
 
 def place(
-    names: dict[str, float],
+    names: Mapping[str, float],
     x: Float[Tensor, "scenes items"],
     height: Float[Tensor, "scenes items"] | float,
     z: Float[Tensor, "scenes items"],

@@ -11,7 +11,7 @@ from pointmap.train.curriculum import make_curriculum
 from pointmap.train.curves import write_curves
 from pointmap.train.distributed import Processes, any_of, average_weights, join_processes, leave_processes, wait_for_all
 from pointmap.train.feed import Feed, part_sizes
-from pointmap.train.held_out import HeldOut
+from pointmap.train.held_out import WORLDS, HeldOut
 from pointmap.train.log import Log
 from pointmap.train.photos import read_photos
 from pointmap.train.settings import TrainSettings
@@ -52,8 +52,8 @@ def _train(settings: TrainSettings, processes: Processes) -> Path:
     run = start_or_resume(settings, network, curriculum, processes)
     if settings.compile:
         compile_blocks(run.network)
-    longest = max(long for long, _ in curriculum.stages)
-    feed = Feed(settings, curriculum, processes.device, [read_photos(f, longest) for f in settings.train_photos])
+    photos = [read_photos(folder, max(curriculum.long_sides)) for folder in settings.train_photos]
+    feed = Feed(settings, curriculum, processes.device, photos)
     held_out = HeldOut(settings, network.config, processes.device)
     log = Log(settings, run)
     if run.step == 0:
@@ -80,10 +80,9 @@ def _train(settings: TrainSettings, processes: Processes) -> Path:
                     log.step(run, losses)
                 if run.step % settings.validate_every == 0 or last:
                     scores = held_out.validate(run.averaged)
-                    worlds, *photos = scores.items()
-                    entry = {"step": run.step, "pairs": run.pairs_seen, **asdict(worlds[1])}
-                    run.history.append(entry | {name: asdict(score) for name, score in photos})
                     log.scores(scores)
+                    rows = {name: asdict(row) for name, row in scores.items()}
+                    run.history.append({"step": run.step, "pairs": run.pairs_seen} | rows.pop(WORLDS) | rows)
             # Amid steps that fail there is no state worth going back to.
             due = run.step % settings.save_every == 0 and not any_of(processes, [run.skipped > 0])[0]
             if due or last or stopping:

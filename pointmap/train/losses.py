@@ -195,7 +195,8 @@ def ray_loss(
     points: Float[Tensor, "b h w 3"], intrinsics: Float[Tensor, "b 3 3"], known: Bool[Tensor, "b h w"]
 ) -> Float[Tensor, ""]:
     """Mean distance between unit vectors to predicted points and the true lines of sight, in their own camera."""
-    rays = torch.nn.functional.normalize(camera_rays(*points.shape[1:3], intrinsics), dim=-1)
+    _, height, width, _ = points.shape
+    rays = torch.nn.functional.normalize(camera_rays(height, width, intrinsics), dim=-1)
     length = points.float().norm(dim=-1, keepdim=True)
     return masked_mean((points.float() / length.clamp(min=1e-6) - rays).norm(dim=-1), known)
 

@@ -81,8 +81,8 @@ def read_photos(folder: str | Path, image_size: int) -> PosedPhotos:
             f"{str(path)!r} or a file that it names cannot be read ({type(error).__name__}: {error}). Expected "
             "`images` with file, width, height, fx, fy, cx, cy and cam_from_world, see pointmap/train/photos.py."
         ) from error
-    images, depths, intrinsics = ([photo[part] for photo in read] for part in range(3))
-    intrinsics = torch.stack(intrinsics) if intrinsics else torch.zeros(0, 3, 3)
+    images, depths = ([photo[part] for photo in read] for part in (0, 1))
+    intrinsics = torch.stack([photo[2] for photo in read]) if read else torch.zeros(0, 3, 3)
     overlaps = pair_overlaps(depths, intrinsics, poses.float())
     first, second = torch.triu_indices(len(images), len(images), 1)
     overlap = overlaps[first, second]

@@ -1,6 +1,7 @@
 """Where things go: along walls, on them, on tables, around."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +37,7 @@ def focus(x: Tensor, height: Tensor | float, z: Tensor, extent: Tensor) -> Tenso
     return torch.stack([x, -height, z, extent.expand_as(x)], dim=-1)
 
 
-def evenly(things: dict[str, object]) -> dict[str, float]:
+def evenly(things: Iterable[str]) -> dict[str, float]:
     return dict.fromkeys(things, 1.0)
 
 
@@ -67,7 +68,7 @@ def _wall_spots(half: Tensor, random: Random, count: int) -> tuple[Tensor, Tenso
     return spot[..., 0], spot[..., 1], yaw, length / stretches
 
 
-def along_walls(half: Tensor, random: Random, names: dict[str, float], count: int, chance: float) -> Items:
+def along_walls(half: Tensor, random: Random, names: Mapping[str, float], count: int, chance: float) -> Items:
     x, z, yaw, length = _wall_spots(half, random, count)
     items = place(names, x, 0, z, yaw, random, chance=chance)
     items.size[..., 0] = items.size[..., 0].minimum(0.9 * length)
@@ -91,7 +92,7 @@ def on_walls(half: Tensor, random: Random, count: int) -> Items:
     return items
 
 
-def on_top(hosts: Items, random: Random, count: int, chance: float, names: dict[str, float] | None = None) -> Items:
+def on_top(hosts: Items, random: Random, count: int, chance: float, names: Mapping[str, float] | None = None) -> Items:
     n = len(hosts.thing)
     host = random.integers(0, hosts.thing.shape[1], n, count)
     row = torch.arange(n, device=random.device)[:, None]

@@ -11,7 +11,7 @@ from pointmap.models import PRESETS, Network, NetworkConfig
 from pointmap.train.curriculum import Curriculum, parse_stages
 from pointmap.train.distributed import Processes, wait_for_all
 from pointmap.train.settings import TrainSettings
-from pointmap.train.state import RELEASE, STABLE, STATE, Run, new_run, restore, saved_facts
+from pointmap.train.state import RELEASE, STABLE, STATE, Run, architecture, new_run, restore, saved_facts
 
 _DEFAULT_PRESET = "small"
 
@@ -26,13 +26,12 @@ def make_network(settings: TrainSettings, device: torch.device) -> Network:
     if not settings.weights:
         return Network(preset_config(settings)).to(device)
     network = load_model(settings.weights, device=device, precision="fp32")
-    config = _at_size(network.config, settings)
-    if settings.preset and replace(preset_config(settings), inference_size=config.inference_size) != config:
+    if settings.preset and architecture(preset_config(settings)) != architecture(network.config):
         raise InputError(
             f"The weights {settings.weights!r} are not of the preset {settings.preset!r}. Leave out --preset: the "
             "weights say what network they are of."
         )
-    network.config = config
+    network.config = _at_size(network.config, settings)
     return network
 
 

@@ -89,7 +89,7 @@ def restore(run: Run, output: Path, name: str, processes: Processes) -> None:
     """
     path = output / f"{name}.safetensors"
     facts = _read_facts(path)
-    if _architecture(NetworkConfig.from_dict(facts["config"])) != _architecture(run.network.config):
+    if architecture(NetworkConfig.from_dict(facts["config"])) != architecture(run.network.config):
         raise InputError(f"{str(output)!r} holds a run of another network. Choose another output folder.")
     own = _path_of(output, name, processes.rank, facts["step"])
     if processes.is_first or not own.is_file():  # a process that was not there before starts like the first
@@ -134,6 +134,12 @@ def release(settings: TrainSettings, run: Run) -> None:
     save_model(run.averaged, settings.output / RELEASE)
 
 
+def architecture(config: NetworkConfig) -> dict[str, Any]:
+    """What weights must fit; not the sizes of images, which a run may change."""
+    sizes = ("image_size", "inference_size", "match_size")
+    return {name: value for name, value in config.to_dict().items() if name not in sizes}
+
+
 def _tensors(run: Run, *, averaged: bool) -> dict[str, Tensor]:
     tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
     if averaged:
@@ -166,11 +172,6 @@ def _damaged(path: Path, error: Exception) -> InputError:
         f"The run in {str(path.parent)!r} cannot be resumed: {path.name} is damaged or not of this version "
         f"({error}). Choose another output folder, or delete the file to start again."
     )
-
-
-def _architecture(config: NetworkConfig) -> dict[str, Any]:
-    """What weights must fit; not the sizes of images, which a run may change."""
-    return {name: value for name, value in config.to_dict().items() if name not in ("image_size", "inference_size")}
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

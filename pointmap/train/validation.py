@@ -7,11 +7,14 @@ from torch import Tensor
 
 from pointmap.geometry.focal import estimate_focal
 from pointmap.geometry.similarity import fit_similarity
+from pointmap.geometry.transforms import invert_rigid
 from pointmap.models import Network
+from pointmap.models.match import match_positions, token_pixels
 from pointmap.scene import PairPrediction
+from pointmap.shapes import Float
 from pointmap.train.effects import plain
 from pointmap.train.losses import normalisation_scale
-from pointmap.train.objective import Targets, make_targets, predict
+from pointmap.train.objective import Targets, counterparts, make_targets, predict
 from pointmap.train.pairs import PairBatch
 
 
@@ -34,13 +37,17 @@ class Scores:
     """Median error of the direction of translation."""
     focal_log: float
     """Median |log| of the ratio of estimated to true focal length; NaN where nothing was estimated."""
+    match_px: float
+    """Median distance in pixels between where the match read-out says that a token lies in the other view and where it
+    does, of tokens that show there; the median of that over the pairs. NaN without a read-out."""
 
     def table_row(self) -> str:
         """The scores in the order of the fields."""
         return " ".join(f"{value:8.3f}" for value in asdict(self).values())
 
 
-HEADER = " ".join(f"{name:>8}" for name in ("pts_i", "pts_j", "absrel", "d<10%", "rot", "rot<15", "transl", "focal"))
+_COLUMNS = ("pts_i", "pts_j", "absrel", "d<10%", "rot", "rot<15", "transl", "focal", "match")
+HEADER = " ".join(f"{name:>8}" for name in _COLUMNS)
 
 
 @torch.no_grad()
@@ -51,8 +58,11 @@ def validate(network: Network, batches: list[PairBatch], chunk: int = 32) -> Sco
         for start in range(0, len(batch), chunk):
             part = batch[start : start + chunk]
             images = plain(part.images.flatten(0, 1)).unflatten(0, (-1, 2))
-            prediction, _, _ = predict(network, images)
-            parts.append(_score(prediction, part, make_targets(part)))
+            prediction, encoding, similarity = predict(network, images)
+            scores = pair_scores(prediction, part, make_targets(part))
+            if similarity is not None:
+                scores["match_px"] = match_distances(similarity, part, encoding.grid)
+            parts.append(scores)
     return _summary(parts)
 
 
@@ -73,10 +83,10 @@ def baselines(batches: list[PairBatch], train: list[PairBatch]) -> dict[str, Sco
             return mean.expand(count, *mean.shape)
 
         mean_i, mean_j = average(seen.points_i, seen.valid_i), average(seen.points_j, seen.valid_j)
-        mean_parts.append(_score(_sure(mean_i, mean_j), batch, targets))
+        mean_parts.append(pair_scores(_sure(mean_i, mean_j), batch, targets))
         half = len(batch)
         own = torch.cat([targets.points_i[half:], targets.points_i[:half]])
-        identity_parts.append(_score(_sure(targets.points_i, own), batch, targets))
+        identity_parts.append(pair_scores(_sure(targets.points_i, own), batch, targets))
     return {"mean pointmap": _summary(mean_parts), "identity motion": _summary(identity_parts)}
 
 
@@ -85,8 +95,14 @@ def _sure(points_i: Tensor, points_j: Tensor) -> PairPrediction:
     return PairPrediction(points_i, points_j, ones, ones)
 
 
-def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> dict[str, Tensor]:
-    """Every score of every pair and order."""
+def pair_scores(
+    prediction: PairPrediction, batch: PairBatch, targets: Targets
+) -> dict[str, Float[Tensor, "both_orders"]]:
+    """Scores of every pair and order by the names in `Scores`; NaN where there is no truth.
+
+    Args:
+        prediction: Of both orders: first all pairs (1, 2), then all (2, 1).
+    """
     half = len(batch)
     valid = (targets.valid_i, targets.valid_j)
     scale = normalisation_scale(prediction.points_i, prediction.points_j, *valid).nan_to_num(nan=1.0).clamp(min=1e-6)
@@ -109,10 +125,8 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
     truth = torch.cat([batch.first_from_second, torch.linalg.inv(batch.first_from_second)])
     linear = i_from_j[:, :3, :3]
     rotation = linear / torch.linalg.det(linear).clamp(min=1e-12)[:, None, None] ** (1 / 3)
-    height, width = depth.shape[1:]
-    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=depth.device)
-    focal = estimate_focal(prediction.points_i, centre)
-    true_focal = torch.cat([batch.intrinsics[:, 0, 0, 0], batch.intrinsics[:, 1, 0, 0]])
+    intrinsics = torch.cat(batch.intrinsics.unbind(1))
+    focal = estimate_focal(prediction.points_i, intrinsics[:, :2, 2])
     return {
         "points_i": errors[0],
         "points_j": errors[1],
@@ -120,8 +134,32 @@ def _score(prediction: PairPrediction, batch: PairBatch, targets: Targets) -> di
         "depth_within_10": _masked_mean((relative < 0.1).float(), valid[0]),
         "rotation_deg": _rotation_angle(rotation.mT @ truth[:, :3, :3]),
         "translation_deg": _angle(i_from_j[:, :3, 3], truth[:, :3, 3]),
-        "focal_log": (focal / true_focal).log().abs(),
+        "focal_log": (focal / intrinsics[:, 0, 0]).log().abs(),
+        "match_px": torch.full_like(focal, torch.nan),
     }
+
+
+def match_distances(
+    similarity: Float[Tensor, "pairs n n"], batch: PairBatch, grid: tuple[int, int]
+) -> Float[Tensor, "both_orders"]:
+    """How far off the match read-out is, as `Scores.match_px` says, of every pair and order.
+
+    Args:
+        similarity: Of the tokens of the first view with those of the second.
+        grid: Rows and columns of tokens.
+    """
+    patch_size = batch.depths.shape[-2] // grid[0]
+    pixels = token_pixels(grid, patch_size, similarity.device).long().expand(len(batch), -1, -1)
+    medians = []
+    for logits, depths, intrinsics, there_from_here in (
+        (similarity, batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second)),
+        (similarity.mT, batch.depths.flip(1), batch.intrinsics.flip(1), batch.first_from_second),
+    ):
+        found, _ = match_positions(logits, grid, patch_size)
+        there, seen = counterparts(pixels, depths, intrinsics, there_from_here)
+        distances = torch.where(seen, (found - there).norm(dim=-1), torch.nan)
+        medians.append(distances.nanmedian(dim=1).values)
+    return torch.cat(medians)
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -142,7 +180,7 @@ def _angle(a: Tensor, b: Tensor) -> Tensor:
 
 def _summary(parts: list[dict[str, Tensor]]) -> Scores:
     values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    medians = {"rotation_deg", "translation_deg", "focal_log"}
+    medians = {"rotation_deg", "translation_deg", "focal_log", "match_px"}
     scores = {
         name: (value.nanmedian() if name in medians else value.nanmean()).item() for name, value in values.items()
     }
