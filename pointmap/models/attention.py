@@ -11,6 +11,8 @@ from pointmap.shapes import Float
 # Few tokens: two matrix products for all heads together (measured with bfloat16 on a CPU: 16 ms instead of the fused
 # kernel's 100 ms for 32 sequences of 140 tokens).
 _FUSED_FROM_TOKENS = 256
+_FUSED_FROM_TOKENS_IN_TRAINING = 1024
+"""There the fused kernel is slower still (588 tokens: 186 ms a pair of the small network's matching step, not 117)."""
 
 
 def attend(
@@ -20,7 +22,8 @@ def attend(
 ) -> Float[Tensor, "batch heads n dim"]:
     """Scaled dot-product attention."""
     if query.device.type == "cpu":
-        if max(query.shape[2], key.shape[2]) < _FUSED_FROM_TOKENS:
+        limit = _FUSED_FROM_TOKENS_IN_TRAINING if torch.is_grad_enabled() else _FUSED_FROM_TOKENS
+        if max(query.shape[2], key.shape[2]) < limit:
             return _two_products(query, key, value)
         if query.dtype == torch.bfloat16 and not torch.is_grad_enabled():
             return _head_by_head(query, key, value)
