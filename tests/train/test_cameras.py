@@ -48,22 +48,22 @@ def only(motion: Motion, **changes) -> CameraSettings:
 
 @pytest.mark.parametrize("table", ["motions", "viewpoints"])
 def test_finished_pairs_show_every_habit_as_often_as_its_table_says(table):
-    _, cameras = drawn(TRAINING, count=1500)
+    _, cameras = drawn(TRAINING)
     rows = getattr(TRAINING, table)
     index = cameras.plans.motion if table == "motions" else cameras.plans.viewpoint
 
     counted = torch.bincount(index, minlength=len(rows)) / len(index)
     wanted = torch.tensor([row.share for row in rows])
 
-    torch.testing.assert_close(counted, wanted / wanted.sum(), atol=0.04, rtol=0)  # 3 standard deviations
+    torch.testing.assert_close(counted, wanted / wanted.sum(), atol=0.065, rtol=0)  # 3 standard deviations
 
 
 def test_some_pairs_are_apart_zoomed_and_off_centre():
-    plans = drawn(TRAINING, count=1500)[1].plans
+    plans = drawn(TRAINING)[1].plans
 
-    assert plans.apart.float().mean() == pytest.approx(0.05, abs=0.02)
-    assert (plans.focal[:, 0] != plans.focal[:, 1]).float().mean() == pytest.approx(0.2, abs=0.04)
-    assert (plans.shift != 0).any(dim=(1, 2)).float().mean() == pytest.approx(0.3, abs=0.05)
+    assert plans.apart.float().mean() == pytest.approx(0.05, abs=0.03)
+    assert (plans.focal[:, 0] != plans.focal[:, 1]).float().mean() == pytest.approx(0.2, abs=0.06)
+    assert (plans.shift != 0).any(dim=(1, 2)).float().mean() == pytest.approx(0.3, abs=0.07)
     assert plans.shift.abs().max() <= 0.1
 
 
@@ -224,7 +224,7 @@ def test_the_overlap_of_two_equal_cameras_is_all_that_is_not_sky():
 
 
 def test_training_pairs_reach_from_almost_equal_to_hardly_overlapping():
-    quantiles = pair_quantiles(drawn(TRAINING, count=1500)[1])
+    quantiles = pair_quantiles(drawn(TRAINING)[1])
 
     assert QUANTILES == (0.05, 0.25, 0.50, 0.75, 0.95)
     rotation, baseline, overlap = (
@@ -239,17 +239,17 @@ def test_training_pairs_reach_from_almost_equal_to_hardly_overlapping():
 
 
 def test_benchmark_pairs_are_as_hard_as_promised():
-    quantiles = pair_quantiles(drawn(BENCHMARK, count=1500)[1])
+    quantiles = pair_quantiles(drawn(BENCHMARK)[1])
 
-    # 5, 25, 50, 75 and 95 %, as documented; a tenth less may be chance.
+    # 5, 25, 50, 75 and 95 %, as documented; a fifth may be chance.
     promised = {
         "relative rotation (deg)": (9, 18, 29, 45, 63),
         "baseline / median depth": (0.16, 0.34, 0.55, 0.81, 1.69),
     }
     for name, bounds in promised.items():
-        assert all(value > 0.9 * bound for value, bound in zip(quantiles[name], bounds, strict=True)), name
+        assert all(value > 0.8 * bound for value, bound in zip(quantiles[name], bounds, strict=True)), name
     assert all(
-        value < 1.1 * bound for value, bound in zip(quantiles["overlap"], (0.20, 0.34, 0.49, 0.66, 0.84), strict=True)
+        value < 1.2 * bound for value, bound in zip(quantiles["overlap"], (0.20, 0.34, 0.49, 0.66, 0.84), strict=True)
     )
 
 
