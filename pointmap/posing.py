@@ -9,7 +9,6 @@ import torch
 
 from pointmap.alignment import Alignment, align
 from pointmap.alignment.bundle import adjust
-from pointmap.geometry.cameras import pinhole
 from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, search_focals, trust, verify
@@ -106,7 +105,7 @@ def _implied(groups: Sequence[Group], shapes: Sequence[tuple[int, int]], priors:
             implied.setdefault(priors.cameras[view], []).append(float(focal))
     matrices = []
     for known, camera, (height, width) in zip(priors.intrinsics, priors.cameras, shapes, strict=True):
-        focal = float(np.median(implied[camera])) if camera in implied else default_focal(max(height, 1), max(width, 1))
-        centre = torch.tensor([width - 1, height - 1], dtype=torch.float64) / 2
-        matrices.append(pinhole(torch.tensor(focal), centre).double().numpy() if known is None else np.asarray(known))
+        typical = float(np.median(implied[camera])) if camera in implied else default_focal(height, width)
+        guess = np.array([[typical, 0, (width - 1) / 2], [0, typical, (height - 1) / 2], [0, 0, 1]])
+        matrices.append(guess if known is None else np.asarray(known))
     return np.stack(matrices)

@@ -6,7 +6,7 @@ from conftest import ROOT
 
 import pointmap
 from pointmap.metrics import pose_errors
-from pointmap.train.loop import validation_pairs
+from pointmap.train.held_out import validation_pairs
 from pointmap.train.settings import TrainSettings
 from pointmap.train.validation import validate
 

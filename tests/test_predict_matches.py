@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from pointmap.errors import Cancelled
+from pointmap.geometry.tokens import token_pixels
 from pointmap.inference import predict_matches
 from pointmap.models import PRESETS, Network
-from pointmap.models.match import token_pixels
 from pointmap.pipeline import _kept
 from pointmap.scene import View
 

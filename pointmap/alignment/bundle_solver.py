@@ -51,7 +51,8 @@ def solve(
     matched: Matched, start: Unknowns, fixed: Fixed, *, max_iterations: int, on_step: Callable[[int], None]
 ) -> Solution:
     """Minimise the cost of `Reprojection`; views of which too little agrees go back to where they started."""
-    at, history = Reprojection(matched, start), []
+    history: list[float] = []
+    at = Reprojection(matched, start)
     finite = at.squared[at.squared.isfinite() & (matched.weights > 0)]
     width = max(_START_WIDTH, float(finite.median().sqrt())) if len(finite) else _START_WIDTH
     holds, final = torch.ones_like(matched.view_i, dtype=torch.bool), FINAL_WIDTH

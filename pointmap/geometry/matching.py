@@ -31,7 +31,7 @@ class PixelMatches:
 
 @dataclass(frozen=True)
 class PairMatches:
-    """Corresponding places in the working images of two views, finer than pixels; the first pixel's centre is (0, 0)."""
+    """Corresponding places in the working images of two views, finer than pixels; (0, 0) is the first one's centre."""
 
     view_i: int
     view_j: int

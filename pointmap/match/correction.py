@@ -45,15 +45,15 @@ def correct_groups(
         entries[match.view_j, match.view_i] = (match.swapped(), pose.swapped() if pose else None)
     own = _own_depths(groups)
     rays = {
-        view: camera_rays(*depth.shape, torch.as_tensor(intrinsics[view], dtype=torch.float32))
+        view: camera_rays(depth.shape[0], depth.shape[1], torch.as_tensor(intrinsics[view], dtype=torch.float32))
         for view, depth in own.items()
     }
-    corrected = []
+    corrected: list[Group] = []
     for group in groups:
-        match, pose = entries.get(tuple(group.views), (None, None))
-        if match is None:
+        if tuple(group.views) not in entries:
             corrected.append(group)
             continue
+        match, pose = entries[tuple(group.views)]
         power = trust(pose)
         if pose is not None and power > _UNVERIFIED and group.views[1] in own:
             group = _with_pose(group, own[group.views[1]], rays, match, pose)

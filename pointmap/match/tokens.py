@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pointmap.models.match import match_positions, token_pixels
+from pointmap.geometry.tokens import match_positions, token_pixels
 from pointmap.shapes import Bool, Float
 
 _CYCLE_TOKENS = 1.0

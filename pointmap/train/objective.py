@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import unproject_depth
+from pointmap.geometry.tokens import token_pixels
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import Encoding, Network
-from pointmap.models.match import token_pixels
 from pointmap.scene import PairPrediction
 from pointmap.shapes import Bool, Float, Int
 from pointmap.train.losses import (

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from pointmap.shapes import Bool, Float, Int
-from pointmap.train import arrangements, looks
+from pointmap.train.arrangements import arrange
 from pointmap.train.layout import NUM_OBJECTS, NUM_SURFACES, ROOM
+from pointmap.train.looks import sample_light, sample_materials
 from pointmap.train.random import Random
 
 __all__ = ["NUM_OBJECTS", "NUM_SURFACES", "ROOM", "Scenes", "sample_scenes"]
@@ -78,7 +79,7 @@ class Scenes:
 
 def sample_scenes(count: int, random: Random, num_textures: int) -> Scenes:
     """Draw worlds, each arrangement as often as `arrangements.SHARES` says."""
-    places = arrangements.arrange(count, random)
+    places = arrange(count, random)
     half_size = torch.cat([places.half_size, places.room_half[:, None]], dim=1)
     room_centre = places.room_half * torch.tensor([0.0, -1.0, 0.0], device=random.device)
     upright = torch.eye(3, device=random.device).expand(count, 1, 3, 3)
@@ -94,6 +95,6 @@ def sample_scenes(count: int, random: Random, num_textures: int) -> Scenes:
         hilly=places.hilly,
         outdoor=places.outdoor,
         interest=places.interest,
-        **looks.sample_materials(places, random, num_textures),
-        **looks.sample_light(places, random),
+        **sample_materials(places, random, num_textures),
+        **sample_light(places, random),
     )

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from pointmap.geometry.focal import estimate_focal
 from pointmap.geometry.similarity import fit_similarity
+from pointmap.geometry.tokens import match_positions, token_pixels
 from pointmap.geometry.transforms import invert_rigid
 from pointmap.models import Network
-from pointmap.models.match import match_positions, token_pixels
 from pointmap.scene import PairPrediction
 from pointmap.shapes import Float
 from pointmap.train.effects import plain

@@ -2,8 +2,8 @@
 
 import torch
 
+from pointmap.geometry.tokens import token_pixels
 from pointmap.match import match_tokens
-from pointmap.models.match import token_pixels
 
 PATCH = 16
 GRID_I, GRID_J = (9, 14), (12, 8)

@@ -7,9 +7,9 @@ from oracle import Oracle, seen_once
 from worlds import rendered_pairs
 
 from pointmap.geometry.cameras import unproject_depth
+from pointmap.geometry.tokens import match_positions, token_pixels
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.models import PRESETS, Network
-from pointmap.models.match import match_positions, token_pixels
 from pointmap.scene import PairPrediction
 from pointmap.train.cameras import scaled_intrinsics
 from pointmap.train.effects import plain
