@@ -159,7 +159,9 @@ def compute_losses(
         parts["descriptors"] = descriptor_loss(prediction, batch, objective.samples, random)
     if objective.rays:
         intrinsics = torch.cat(batch.intrinsics.unbind(1))
-        parts["rays"] = ray_loss(prediction.points_i, intrinsics, targets.known_i)
+        # A photo without any depth looked along its lines of sight all the same.
+        without_depth = ~targets.known_i.flatten(1).any(dim=1)[:, None, None]
+        parts["rays"] = ray_loss(prediction.points_i, intrinsics, targets.known_i | without_depth)
     if objective.gradients:
         parts["gradients"] = depth_gradient_loss(prediction.points_i[..., 2], targets.points_i[..., 2], targets.valid_i)
     if objective.normals:

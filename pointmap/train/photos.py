@@ -10,8 +10,8 @@ Paths are relative to the folder; `images/` may be left out. Cameras look along 
 first pixel is (0, 0). `cam_from_world` maps world points into the camera (4x4, rows first; null or absent: the photo
 is left out). `distortion` is null or OpenCV's k1, k2, p1, p2, k3 by name, and is taken out on reading.
 `depth` is along z, in the units of the poses after multiplying by `depth_scale` (1 if absent): a PNG of integers, an
-`.npy`, or the array `depth` of an `.npz`; 0 and NaN mean unknown. It may be absent: then such pairs teach what their
-cameras say (lines of sight), and validate poses.
+`.npy`, or the array `depth` of an `.npz`; 0 and NaN mean unknown. It may be absent: then such pairs teach, with
+`--loss-rays`, the lines of sight of their cameras, and validate poses.
 """
 
 import json

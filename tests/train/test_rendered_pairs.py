@@ -25,7 +25,7 @@ ODD = replace(
 @pytest.mark.parametrize("settings", [replace(TRAINING, apart=0.0, min_overlap=0.3), ODD], ids=["training", "odd"])
 @pytest.mark.parametrize("size", [(80, 112), (112, 80)])
 def test_points_of_the_first_view_lie_on_the_surfaces_of_the_second(size, settings):
-    batch = make_pairs(16, size, Random(7), textures(), NUM_TEXTURES, settings=settings)
+    batch = make_pairs(8, size, Random(7), textures(), NUM_TEXTURES, settings=settings)
     index, depth, framed = warp(batch)
 
     surface = batch.depths[:, 1].float().flatten(1).gather(1, index)
@@ -39,7 +39,7 @@ def test_points_of_the_first_view_lie_on_the_surfaces_of_the_second(size, settin
 
 @pytest.mark.parametrize("settings", [TRAINING, ODD], ids=["training", "odd"])
 def test_corresponding_pixels_have_the_same_colour(settings):
-    batch = make_pairs(24, LANDSCAPE, Random(7), textures(), NUM_TEXTURES, settings=settings)
+    batch = make_pairs(12, LANDSCAPE, Random(7), textures(), NUM_TEXTURES, settings=settings)
     index, depth, framed = warp(batch)
     first, second = (batch.images[:, view].flatten(1, 2).float() / 255 for view in (0, 1))
     surface = batch.depths[:, 1].float().flatten(1).gather(1, index)

@@ -259,6 +259,20 @@ def test_unknown_pixels_take_no_part():
     assert losses.confidence.item() == pytest.approx(-2 * 0.2 * math.log(3), abs=1e-5)
 
 
+def test_photos_without_depth_teach_their_lines_of_sight():
+    batch = wall(0.5)
+    blind = replace(batch, depths=torch.full_like(batch.depths, torch.nan))
+    oracle, objective = Oracle(batch), Objective(rays=1.0)
+
+    right = compute_losses(oracle, blind, photos(batch), objective)
+    oracle.prediction.points_i[..., :2] *= 1.2
+    wrong = compute_losses(oracle, blind, photos(batch), objective)
+
+    assert right.rays < 1e-5
+    assert wrong.rays > 0.02
+    assert wrong.total == wrong.rays
+
+
 def test_counterparts_on_a_wall_are_shifted_by_the_disparity():
     pixels = torch.tensor([[[20, 5], [10, 39], [3, 8]]])
 

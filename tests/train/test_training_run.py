@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import signal
 import subprocess
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from photo_folders import rendered_views, write_photos
 from tiny_runs import CHEAP, asked_to_stop, assert_equal_states, state_of, tiny_settings
 
 import pointmap
+from pointmap.checkpoints.saving import save_model
 from pointmap.errors import InputError
-from pointmap.models import PRESETS
+from pointmap.models import PRESETS, Network, NetworkConfig
 from pointmap.train import step as step_module
 from pointmap.train.__main__ import main
 from pointmap.train.curriculum import make_curriculum
@@ -147,13 +150,13 @@ def test_a_run_can_be_told_to_decay_now(settings):
     with asked_to_stop(step=3):
         train(replace(settings, steps=100))
 
-    train(replace(settings, steps=5, decay_steps=2))
+    shorter = replace(settings, steps=5, decay_steps=2)
+    train(shorter)
 
-    run = resumed(settings)
+    run = resumed(shorter)
     assert (run.step, run.decayed_from) == (5, 3)
-    assert [group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups] == pytest.approx(
-        [settings.matrix_rate / 3, settings.other_rate / 3]
-    )
+    curriculum = make_curriculum(shorter, run.network.config)
+    assert [curriculum.rate_factor(step) for step in (3, 4)] == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_steps_without_finite_gradients_leave_the_weights_as_they_are(settings, monkeypatch):
@@ -205,6 +208,71 @@ def spoil_losses(monkeypatch: pytest.MonkeyPatch, steps: set[int], times: int = 
     monkeypatch.setattr(step_module, "compute_losses", compute_losses)
 
 
+def test_images_grow_in_stages_and_the_released_network_is_of_the_last(settings, monkeypatch):
+    seen = []
+    compute = step_module.compute_losses
+
+    def compute_losses(network, batch, *arguments):
+        seen.append(max(batch.depths.shape[-2:]))
+        return compute(network, batch, *arguments)
+
+    monkeypatch.setattr(step_module, "compute_losses", compute_losses)
+
+    released = train(replace(settings, stages="32:0.75,48:0.25"))
+
+    assert seen == [32, 32, 32, 48]
+    assert pointmap.load_model(released).config == replace(PRESETS["tiny"], image_size=48)
+
+
+def test_steps_of_matches_alone_leave_the_decoders_as_they_are(settings):
+    settings = replace(settings, matching_steps=1.0, matching_size=96)
+    start = resumed(settings).network.state_dict()
+
+    train(settings)
+
+    run = resumed(settings)
+    changed = {name for name, value in run.network.state_dict().items() if not value.equal(start[name])}
+    assert {name.split(".")[0] for name in changed} >= {"enc_blocks", "match"}
+    assert not [name for name in changed if name.startswith(("dec_", "downstream_"))]
+    for line in read_log(settings.output):
+        assert line["total"] == pytest.approx(line["matching"], abs=1e-3)
+        assert line["matching"] > 0 == line["regression_i"]
+
+
+def test_photos_are_learnt_from_and_validated_on(settings, tmp_path, capsys):
+    depth = write_photos(tmp_path / "with depth", rendered_views())
+    plain = write_photos(tmp_path / "without", rendered_views(), with_depth=False)
+    options = ["--train-photos", str(depth), "--train-photos", str(plain), "--validate-photos", str(depth)]
+    options += ["--validate-photos", str(plain), "--photo-share", "1", "--loss-rays", "0.5", "--steps", "4"]
+
+    code = main(["--output", str(settings.output), *options, *QUICK, "--device", "cpu"])
+
+    assert code == 0
+    known, unknown = (resumed(settings).history[-1][name] for name in ("with depth", "without"))
+    assert known["depth_absrel"] > 0
+    assert known["match_px"] > 0
+    for name in ("points_i", "depth_absrel", "match_px"):
+        assert math.isnan(unknown[name])
+    assert 0 < unknown["rotation_deg"] <= 180
+    assert unknown["focal_log"] > 0
+    assert all(math.isfinite(line["total"]) and line["rays"] > 0 for line in read_log(settings.output))
+    assert re.search(r"without +nan +nan", capsys.readouterr().out)
+
+
+def test_folders_of_photos_that_would_share_a_name_are_refused(settings, tmp_path):
+    folders = [str(write_photos(tmp_path / place / "sofa", rendered_views())) for place in "ab"]
+
+    with pytest.raises(InputError, match=r"would be called 'sofa' like others"):
+        train(replace(settings, validate_photos=tuple(folders)))
+    assert not settings.output.exists()
+
+
+def test_a_missing_folder_of_photos_is_told_before_anything_is_written(settings, tmp_path):
+    with pytest.raises(InputError, match=r"no '.*nowhere/cameras.json'"):
+        train(replace(settings, validate_photos=(str(tmp_path / "nowhere"),)))
+    assert not settings.output.exists()
+
+
 def test_another_seed_starts_from_other_weights(settings):
     name = "enc_blocks.0.attn.qkv.weight"
     first, again, other = (resumed(replace(settings, seed=seed)).network.state_dict()[name] for seed in (0, 0, 1))
@@ -225,6 +293,32 @@ def test_a_new_run_can_start_from_released_weights(settings, tmp_path):
         for name, value in expected.items():
             torch.testing.assert_close(state[name], value)
     assert all(parameter.dtype == torch.float32 for parameter in run.network.parameters())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"head": "dpt"}, {"head": "linear"}, {"head": "dpt", "descriptor_dim": 8}],
+    ids=["dpt", "linear", "mast3r"],
+)
+def test_networks_of_the_published_kinds_can_be_trained_further(settings, tmp_path, changes):
+    """They have no match read-out and say nothing of the sky; MASt3R's have descriptors."""
+    sizes = {"encoder_dim": 32, "encoder_depth": 1, "encoder_heads": 1, "decoder_dim": 32, "decoder_depth": 4}
+    narrow = {"decoder_heads": 1, "dpt_widths": (8, 8, 8, 8), "dpt_features": 8, "image_size": 64}
+    config = NetworkConfig(**sizes, **narrow, **changes)
+    save_model(Network(config), tmp_path / "published")
+    settings = replace(settings, preset="", weights=str(tmp_path / "published"), shapes="1:1", steps=2)
+    start = resumed(settings).network.state_dict()
+
+    released = train(settings)
+
+    assert pointmap.load_model(released).config == config
+    assert all(parameter.isfinite().all() for parameter in resumed(settings).network.parameters())
+    moved = resumed(settings).network.state_dict()["dec_blocks.0.attn.qkv.weight"]
+    assert not moved.equal(start["dec_blocks.0.attn.qkv.weight"])
+    last = read_log(settings.output)[-1]
+    assert last["matching"] == last["sky"] == 0
+    assert (last["descriptors"] > 0) == ("descriptor_dim" in changes)
+    assert math.isnan(resumed(settings).history[-1]["match_px"])
 
 
 def test_the_state_of_another_network_is_refused(settings):

@@ -1,3 +1,4 @@
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -5,8 +6,12 @@ import torch
 from oracle import Oracle, seen_once
 from worlds import rendered_pairs
 
+from pointmap.geometry.transforms import invert_rigid
 from pointmap.models import PRESETS, Network
-from pointmap.train.validation import HEADER, baselines, validate
+from pointmap.train.habits import TRAINING
+from pointmap.train.objective import token_matches
+from pointmap.train.pairs import PairBatch
+from pointmap.train.validation import HEADER, baselines, match_distances, validate
 
 LANDSCAPE, PORTRAIT = (40, 56), (56, 40)
 
@@ -30,6 +35,57 @@ def test_the_truth_has_a_perfect_score(size):
     assert scores.rotation_within_15 == 1
     assert scores.translation_deg < 0.5
     assert scores.focal_log < 0.01
+    assert math.isnan(scores.match_px)  # it has no match read-out
+
+
+def test_focal_lengths_are_told_about_the_true_principal_points():
+    batch = rendered_pairs(settings=replace(TRAINING, off_centre=1.0, shift=0.3))
+
+    assert validate(Oracle(batch), [batch]).focal_log < 0.01
+
+
+def true_matches(batch: PairBatch, grid: tuple[int, int]) -> torch.Tensor:
+    """Similarities that are sure of where every token of the first view lies."""
+    nodes, shares, _ = token_matches(batch.depths, batch.intrinsics, invert_rigid(batch.first_from_second), grid)
+    count = nodes.shape[1]
+    return torch.zeros(len(batch), count, count).scatter_add_(2, nodes, shares).clamp(min=1e-9).log()
+
+
+def test_a_read_out_that_knows_the_matches_is_off_by_nothing():
+    batch = rendered_pairs()
+    forward = match_distances(true_matches(batch, (5, 7)), batch, (5, 7))[: len(batch)]
+    swapped = replace(
+        batch,
+        depths=batch.depths.flip(1),
+        intrinsics=batch.intrinsics.flip(1),
+        first_from_second=invert_rigid(batch.first_from_second),
+    )
+    backward = match_distances(true_matches(swapped, (5, 7)).mT, batch, (5, 7))[len(batch) :]
+
+    for distances in (forward, backward):
+        seen = distances[distances.isfinite()]  # some pairs share nothing
+        assert len(seen) > len(batch) / 2
+        assert (seen < 0.1).float().mean() > 0.7  # tokens at the border lie up to half a token beyond the last one
+        assert (seen < 4.0).all()
+
+
+def test_a_read_out_that_is_off_by_a_token_is_scored_as_that():
+    """All matches point one token further to the right, that is 8 pixels."""
+    batch = seen_once(rendered_pairs())
+    there = torch.arange(35).reshape(5, 7).roll(-1, dims=1).flatten()
+    similarity = 50 * torch.nn.functional.one_hot(there, 35).float().expand(len(batch), -1, -1)
+
+    distances = match_distances(similarity, batch, (5, 7))
+
+    torch.testing.assert_close(distances[distances.isfinite()], torch.tensor(8.0).expand(distances.isfinite().sum()))
+
+
+def test_what_the_sky_or_unknown_depth_hides_has_no_match():
+    batch = rendered_pairs()
+    for nothing in (0.0, math.nan):
+        blank = replace(batch, depths=torch.full_like(batch.depths, nothing))
+
+        assert match_distances(true_matches(batch, (5, 7)), blank, (5, 7)).isnan().all()
 
 
 def test_the_scale_of_a_prediction_does_not_matter():
@@ -100,3 +156,4 @@ def test_an_untrained_network_has_scores_that_are_numbers():
     values = asdict(scores)
     assert all(torch.tensor(value).isfinite() for name, value in values.items() if name != "focal_log"), values
     assert len(scores.table_row().split()) == len(HEADER.split())
+    assert scores.match_px > 4  # half a token

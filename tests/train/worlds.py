@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pointmap.geometry.cameras import project_points, unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
+from pointmap.train.habits import TRAINING, CameraSettings
 from pointmap.train.layout import CUT_BOXES, KINDS
 from pointmap.train.pairs import PairBatch, make_pairs
 from pointmap.train.random import Random
@@ -27,8 +28,10 @@ def textures() -> Tensor:
 
 
 @cache
-def rendered_pairs(size: tuple[int, int] = (40, 56), count: int = 12, seed: int = 5) -> PairBatch:
-    return make_pairs(count, size, Random(seed), textures(), NUM_TEXTURES)
+def rendered_pairs(
+    size: tuple[int, int] = (40, 56), count: int = 12, seed: int = 5, settings: CameraSettings = TRAINING
+) -> PairBatch:
+    return make_pairs(count, size, Random(seed), textures(), NUM_TEXTURES, settings=settings)
 
 
 CUT = torch.tensor(grid(3, 2, 0.6, 0.7, (-1.1, 0.2), (0.2, 0.1)))
