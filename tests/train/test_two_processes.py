@@ -20,7 +20,7 @@ def folder(tmp_path_factory) -> Path:
     """Where two processes have trained together, see `two_processes.py`."""
     folder = tmp_path_factory.mktemp("two")
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(6)]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(5)]
         for free in sockets:
             free.bind(("127.0.0.1", 0))
         ports = [str(free.getsockname()[1]) for free in sockets]
@@ -36,12 +36,17 @@ def folder(tmp_path_factory) -> Path:
         )
         for rank in "01"
     ]
-    outputs = [process.communicate(timeout=100)[0] for process in processes]
+    try:
+        outputs = [process.communicate(timeout=250)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     return folder
 
 
 def test_one_process_and_two_that_share_gradients_train_the_same_network(folder, tmp_path, monkeypatch):
+    """Although the two were interrupted halfway."""
     for place, name, instead in CHEAP:
         monkeypatch.setattr(place, name, instead)
     one = tiny_settings(tmp_path / "one", gradients="shared", pairs_per_step=3, micro_batch=1, validate_every=100)
@@ -55,9 +60,8 @@ def test_one_process_and_two_that_share_gradients_train_the_same_network(folder,
         assert line["pairs"] == other["pairs"] == 3 * line["step"]
 
 
-@pytest.mark.parametrize("name", ["shared", "local"])
-def test_two_processes_that_are_interrupted_go_on_exactly(folder, name):
-    whole, parts = tiny_settings(folder / name), tiny_settings(folder / f"{name}-interrupted")
+def test_two_processes_that_are_interrupted_go_on_exactly(folder):
+    whole, parts = tiny_settings(folder / "local"), tiny_settings(folder / "local-interrupted")
 
     assert_equal_states(state_of(whole), state_of(parts))
     losses = [[line["total"] for line in read_log(run.output)] for run in (whole, parts)]
@@ -67,4 +71,4 @@ def test_two_processes_that_are_interrupted_go_on_exactly(folder, name):
 def test_each_process_that_trains_alone_keeps_its_own_optimisers(folder):
     files = sorted(path.name for path in (folder / "local").glob("state*"))
 
-    assert files == ["state-1-6.safetensors", "state.safetensors"]
+    assert files == ["state-1-4.safetensors", "state.safetensors"]

@@ -16,10 +16,11 @@ from pointmap.train.settings import TrainSettings
 
 
 def tiny_settings(output: Path, **changes) -> TrainSettings:
-    """Four steps, with `CHEAP` in a second; half of the pairs are drawn from earlier steps."""
+    """Four steps, with `CHEAP` in half a second; half of the pairs are drawn from earlier steps."""
     values = {
         "output": output,
         "preset": "tiny",
+        "image_size": 32,
         "steps": 4,
         "pairs_per_step": 2,
         "fresh": 0.5,

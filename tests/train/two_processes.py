@@ -16,18 +16,20 @@ def main(folder: Path, ports: list[str]) -> None:
     for place, name, instead in CHEAP:
         setattr(place, name, instead)
     shared = tiny_settings(folder / "shared", gradients="shared", pairs_per_step=3, micro_batch=1, validate_every=100)
-    local = replace(shared, output=folder / "local", gradients="local", average_every=2, steps=6, save_every=3)
+    local = replace(shared, output=folder / "local", gradients="local", average_every=2, save_every=2)
 
     def meet_and_train(settings: TrainSettings) -> None:
         os.environ["MASTER_PORT"] = ports.pop()  # a new one each time: the other may still be leaving the last
         train(settings)
 
-    for settings, step in ((shared, 2), (local, 3)):
-        meet_and_train(settings)
-        interrupted = replace(settings, output=Path(f"{settings.output}-interrupted"))
-        with asked_to_stop(step):  # local: they meet, and leave, a step later
-            meet_and_train(interrupted)
+    with asked_to_stop(2):
+        meet_and_train(shared)
+    meet_and_train(shared)
+    meet_and_train(local)
+    interrupted = replace(local, output=folder / "local-interrupted")
+    with asked_to_stop(1):  # they meet, and leave, a step later
         meet_and_train(interrupted)
+    meet_and_train(interrupted)
 
 
 if __name__ == "__main__":
