@@ -18,8 +18,8 @@ from pointmap.scene import Group
 _MATCH_ERROR = 1.5 / 320
 """Matches further than this part of the image's long side from where they should be are outliers."""
 _FOCAL_SIGMA = 0.02
-"""Of log focal lengths in bundle adjustment. Thousands of matches err together: where the motion does not tell the focal
-length (two photos side by side), a looser tie lets their errors choose it."""
+"""Of log focal lengths in bundle adjustment. Thousands of matches err together: where the motion does not tell the
+focal length (two photos side by side), a looser tie lets their errors choose it."""
 _PIXELS_PER_VIEW = 1000
 """Of the alignments before and after bundle adjustment: the matches determine the cameras, pointmaps only the rest."""
 
