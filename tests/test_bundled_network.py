@@ -31,11 +31,11 @@ def test_it_beats_the_predictors_that_do_not_look(network, tmp_path):
 
     scores = validate(network, validation_pairs(settings, [(80, 112)]))
 
-    # On these pairs the mean pointmap has 0.39, 0.46 and 0.32, no motion at all 15 degrees.
-    assert scores.points_i < 0.3
-    assert scores.points_j < 0.35
-    assert scores.depth_absrel < 0.27
-    assert scores.rotation_deg < 12
+    # On these pairs the mean pointmap has 0.41, 0.61 and 0.31; no motion at all has 40 degrees.
+    assert scores.points_i < 0.33
+    assert scores.points_j < 0.51
+    assert scores.depth_absrel < 0.24
+    assert scores.rotation_deg < 22
 
 
 def test_the_example_photos_become_a_scene():
@@ -48,5 +48,6 @@ def test_the_example_photos_become_a_scene():
 
     assert scene.registered.all()
     errors = pose_errors(torch.from_numpy(truth.poses_of(scene)), torch.from_numpy(truth.world_from_cam))
-    assert errors.rra(15) > 0.6
+    assert errors.rra(15) > 0.9
+    assert errors.rta(15) > 0.8
     assert len(scene.point_cloud().vertices) > 20_000
