@@ -256,6 +256,7 @@ def test_ctrl_c_in_any_stage_leaves_no_half_written_file(stage, photos, weights,
     # The bar of the stage is where the signal comes from, so that it arrives within it.
     interrupt = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits that it is ignored
 import pointmap.progress
 class Bar(pointmap.progress.ProgressBar):
     def __call__(self, stage, done, total):
