@@ -106,7 +106,7 @@ def ablate(
 
 def _train(variant: Variant, batches: list[PairBatch], steps: int, pairs_per_step: int, *, seed: int) -> Network:
     torch.manual_seed(seed)
-    network = Network(replace(PRESETS["tiny"], **{"image_size": 64, **variant.network}))
+    network = Network(replace(PRESETS["nano"], **{"image_size": 64, **variant.network}))
     averaged = Network(network.config)
     averaged.load_state_dict(network.state_dict())
     averaged.requires_grad_(False)

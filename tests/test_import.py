@@ -42,12 +42,12 @@ def test_a_network_and_a_training_step_need_only_torch_numpy_einops_and_safetens
         + f"""
 import torch
 from pointmap.models import Network, PRESETS
-network = Network(PRESETS["tiny"])
+network = Network(PRESETS["nano"])
 image = torch.rand(1, 3, 48, 64) * 2 - 1
 assert network(image, image).points_i.shape == (1, 48, 64, 3)
 
 from pointmap.train.__main__ import main
-main(["--output", {str(tmp_path / "run")!r}, "--preset", "tiny", "--steps", "1"])
+main(["--output", {str(tmp_path / "run")!r}, "--preset", "nano", "--steps", "1"])
 """
     )
 

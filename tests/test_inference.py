@@ -13,7 +13,7 @@ from pointmap.scene import View
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return Network(PRESETS["tiny"]).eval()
+    return Network(PRESETS["nano"]).eval()
 
 
 def make_views(*sizes):
@@ -63,7 +63,7 @@ def test_groups_can_enter_an_objective_with_gradients(network):
 
 def test_one_changed_weight_makes_another_fingerprint(network):
     before = network_fingerprint(network)
-    changed = Network(PRESETS["tiny"]).eval()
+    changed = Network(PRESETS["nano"]).eval()
     changed.load_state_dict(network.state_dict())
     assert network_fingerprint(changed) == before
 
@@ -149,7 +149,7 @@ def test_the_cache_knows_photos_and_networks_by_content(network, monkeypatch, tm
     renamed = [View("other.png", view.image, view.original_size, np.eye(3)) for view in views]
     changed = [views[0], View("1.png", 255 - views[1].image, (48, 32), np.eye(3))]
     torch.manual_seed(1)
-    other = Network(PRESETS["tiny"]).eval()
+    other = Network(PRESETS["nano"]).eval()
 
     decoded = count_calls(monkeypatch, network, "decode")
     predict_pairs(network, renamed, [(0, 1)], cache=tmp_path)
@@ -198,7 +198,7 @@ def test_points_that_are_not_finite_count_for_nothing(network, monkeypatch):
 
 def test_half_precision_is_near_full_precision(network):
     torch.manual_seed(0)
-    half = Network(PRESETS["tiny"]).eval().set_precision(torch.bfloat16)
+    half = Network(PRESETS["nano"]).eval().set_precision(torch.bfloat16)
     views = make_views((32, 48), (32, 48))
 
     (rounded,), (exact,) = predict_pairs(half, views, [(0, 1)]), predict_pairs(network, views, [(0, 1)])

@@ -32,14 +32,14 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     torch.manual_seed(0)
-    return save_model(Network(PRESETS["tiny"]), tmp_path_factory.mktemp("weights") / "tiny")
+    return save_model(Network(PRESETS["nano"]), tmp_path_factory.mktemp("weights") / "nano")
 
 
 class Oracle(Network):
     """Knows the test room: predicts each pair's true points, at a scale of its own."""
 
     def __init__(self) -> None:
-        super().__init__(replace(PRESETS["tiny"], match_dim=0))
+        super().__init__(replace(PRESETS["nano"], match_dim=0))
         self.scene = make_scene(scale=2, num_photos=4)
 
     def decode(self, encoding_i, encoding_j, similarity=None):

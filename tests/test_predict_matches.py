@@ -15,7 +15,7 @@ from pointmap.scene import View
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return Network(PRESETS["tiny"]).eval()
+    return Network(PRESETS["nano"]).eval()
 
 
 def crop_of(index, size, scale, corner):

@@ -117,7 +117,7 @@ _OURS: dict[str, Any] = {
 }
 
 PRESETS = {
-    "tiny": NetworkConfig(
+    "nano": NetworkConfig(
         **_OURS,
         image_size=64,
         encoder_dim=64,
@@ -126,6 +126,20 @@ PRESETS = {
         decoder_dim=64,
         decoder_depth=2,
         decoder_heads=1,
+        stem_widths=(16, 32, 64),
+        conv_features=32,
+    ),
+    "tiny": NetworkConfig(
+        **_OURS,
+        image_size=96,
+        inference_size=128,
+        match_size=256,
+        encoder_dim=128,
+        encoder_depth=4,
+        encoder_heads=2,
+        decoder_dim=80,
+        decoder_depth=2,
+        decoder_heads=2,
         stem_widths=(16, 32, 64),
         conv_features=32,
     ),
@@ -148,4 +162,5 @@ PRESETS = {
     "DUSt3R_ViTLarge_BaseDecoder_512_dpt": NetworkConfig(),
     "MASt3R_ViTLarge_BaseDecoder_512_catmlpdpt_metric": NetworkConfig(descriptor_dim=24, metric=True),
 }
-"""Networks by name: "tiny" for tests, "small" is bundled with weights, the others are the published ones."""
+"""Networks by name: "nano" for tests and ablations, "tiny" (fast) and "small" are bundled with weights, the others are
+the published ones."""

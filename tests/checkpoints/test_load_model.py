@@ -85,7 +85,7 @@ def test_training_on_goes_with_a_loaded_network(tmp_path):
 
 
 def test_a_saved_network_of_ours_comes_back(tmp_path):
-    network = Network(PRESETS["tiny"]).eval()
+    network = Network(PRESETS["nano"]).eval()
 
     folder = save_model(network, tmp_path / "ours", dtype=torch.float32)
     loaded = pointmap.load_model(folder, device="cpu", precision="fp32")
@@ -96,7 +96,7 @@ def test_a_saved_network_of_ours_comes_back(tmp_path):
 
 
 def test_half_precision_on_disk_is_widened(tmp_path):
-    folder = save_model(Network(PRESETS["tiny"]), tmp_path, dtype=torch.float16)
+    folder = save_model(Network(PRESETS["nano"]), tmp_path, dtype=torch.float16)
 
     loaded = pointmap.load_model(folder, device="cpu", precision="fp32")
 
@@ -105,7 +105,7 @@ def test_half_precision_on_disk_is_widened(tmp_path):
 
 
 def test_precision_is_set_on_the_network(tmp_path):
-    loaded = pointmap.load_model(save_model(Network(PRESETS["tiny"]), tmp_path), device="cpu", precision="bf16")
+    loaded = pointmap.load_model(save_model(Network(PRESETS["nano"]), tmp_path), device="cpu", precision="bf16")
 
     assert loaded.precision == torch.bfloat16
 
@@ -276,7 +276,7 @@ def test_a_missing_file_is_not_looked_for_on_the_hub(path):
 
 def test_the_licence_is_said_once_for_published_layouts_and_never_for_ours(tmp_path, caplog):
     loading._say_licence_once.cache_clear()
-    ours = save_model(Network(PRESETS["tiny"]), tmp_path / "ours")
+    ours = save_model(Network(PRESETS["nano"]), tmp_path / "ours")
     theirs = write_folder(tmp_path / "theirs", make_network().state_dict())
 
     with caplog.at_level(logging.WARNING, logger="pointmap"):

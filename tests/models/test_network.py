@@ -10,7 +10,7 @@ from pointmap.models import PRESETS, Encoding, Network, NetworkConfig
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return Network(PRESETS["tiny"]).eval()
+    return Network(PRESETS["nano"]).eval()
 
 
 def test_prediction_is_decoding_two_encodings_of_any_sizes(network):
@@ -36,13 +36,13 @@ def test_gradients_flow_after_inference_of_the_same_size(network):
     assert network.decoder_embed.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", ["DUSt3R_ViTLarge_BaseDecoder_512_dpt", "tiny"])
+@pytest.mark.parametrize("name", ["DUSt3R_ViTLarge_BaseDecoder_512_dpt", "nano"])
 def test_every_weight_that_plays_a_part_gets_a_gradient(name):
     from dataclasses import replace
 
     small = {"encoder_dim": 32, "encoder_depth": 2, "encoder_heads": 2, "decoder_dim": 24, "decoder_heads": 2}
     config = (
-        PRESETS[name] if name == "tiny" else replace(PRESETS[name], **small, dpt_widths=(8, 8, 8, 8), dpt_features=8)
+        PRESETS[name] if name == "nano" else replace(PRESETS[name], **small, dpt_widths=(8, 8, 8, 8), dpt_features=8)
     )
     network = Network(config)
     image = torch.rand(1, 3, 64, 48) * 2 - 1

@@ -10,7 +10,7 @@ from pointmap.train.curriculum import Curriculum, image_sizes, make_curriculum, 
 
 
 def plan(**changes) -> Curriculum:
-    return make_curriculum(tiny_settings(Path("run"), **changes), PRESETS["tiny"])
+    return make_curriculum(tiny_settings(Path("run"), **changes), PRESETS["nano"])
 
 
 def test_stages_end_at_the_sum_of_their_shares():
@@ -40,7 +40,7 @@ def test_images_grow_from_stage_to_stage():
 
 
 def test_without_stages_images_have_the_size_of_the_network():
-    assert {max(plan(shapes="4:3,3:4").size(step)) for step in range(20)} == {PRESETS["tiny"].image_size}
+    assert {max(plan(shapes="4:3,3:4").size(step)) for step in range(20)} == {PRESETS["nano"].image_size}
 
 
 def test_every_step_has_one_of_the_shapes_always_the_same():
@@ -66,7 +66,7 @@ def test_a_share_of_the_steps_trains_matches_alone_in_larger_images():
 
 
 def test_a_network_without_matches_cannot_train_them_alone():
-    config = replace(PRESETS["tiny"], match_dim=0)
+    config = replace(PRESETS["nano"], match_dim=0)
 
     make_curriculum(tiny_settings(Path("run")), config)
     with pytest.raises(InputError, match=r"no match read-out.*Leave out --matching-steps"):

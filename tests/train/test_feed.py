@@ -13,7 +13,7 @@ from pointmap.train.feed import Feed, part_sizes
 from pointmap.train.pairs import PairBatch
 from pointmap.train.photos import PosedPhotos, read_photos
 
-WIDTH = PRESETS["tiny"].image_size
+WIDTH = PRESETS["nano"].image_size
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def photos(tmp_path_factory) -> list[PosedPhotos]:
 
 def make_feed(photos: list[PosedPhotos] | None = None, **changes) -> Feed:
     settings = tiny_settings(Path("run"), **{"steps": 100, "pairs_per_step": 8, "easy_steps": 0} | changes)
-    return Feed(settings, make_curriculum(settings, PRESETS["tiny"]), torch.device("cpu"), photos or [])
+    return Feed(settings, make_curriculum(settings, PRESETS["nano"]), torch.device("cpu"), photos or [])
 
 
 def ids(batch: PairBatch) -> list[int]:

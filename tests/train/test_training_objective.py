@@ -218,7 +218,7 @@ def test_targets_are_not_rounded_to_what_the_network_computes_in():
 
 
 def test_both_orders_of_a_prediction_are_those_of_the_pair_and_the_swapped_pair():
-    batch, network = rendered_pairs()[:2], Network(PRESETS["tiny"])
+    batch, network = rendered_pairs()[:2], Network(PRESETS["nano"])
     images = photos(batch)
 
     with torch.no_grad():
@@ -231,7 +231,7 @@ def test_both_orders_of_a_prediction_are_those_of_the_pair_and_the_swapped_pair(
 
 
 def test_losses_and_gradients_are_finite():
-    batch, network = rendered_pairs(), Network(PRESETS["tiny"])
+    batch, network = rendered_pairs(), Network(PRESETS["nano"])
 
     losses = compute_losses(network, batch, photos(batch), Objective(alpha=0.2), Random(0))
     losses.total.backward()

@@ -27,7 +27,7 @@ from pointmap.train.settings import TrainSettings
 from pointmap.train.start import make_network, start_or_resume
 from pointmap.train.state import Run
 
-QUICK = ["--preset", "tiny", "--textures", "9", "--pairs-per-step", "2", "--validation-pairs", "2", "--log-every", "1"]
+QUICK = ["--preset", "nano", "--textures", "9", "--pairs-per-step", "2", "--validation-pairs", "2", "--log-every", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ def test_images_grow_in_stages_and_the_released_network_is_of_the_last(settings,
     released = train(replace(settings, stages="32:0.75,48:0.25"))
 
     assert seen == [32, 32, 32, 48]
-    assert pointmap.load_model(released).config == replace(PRESETS["tiny"], image_size=48)
+    assert pointmap.load_model(released).config == replace(PRESETS["nano"], image_size=48)
 
 
 def test_steps_of_matches_alone_leave_the_decoders_as_they_are(settings):
@@ -353,11 +353,11 @@ def test_an_unknown_preset_is_refused_with_the_choices(tmp_path, capsys, extra):
     code = main(["--output", str(tmp_path), "--preset", "enormous", *extra])
 
     assert code == 2
-    assert re.search(r"error: Unknown preset 'enormous'.*tiny, small", capsys.readouterr().err)
+    assert re.search(r"error: Unknown preset 'enormous'.*nano, tiny, small", capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("preset", ["nano", "tiny", "small"])
 def test_validation_images_are_landscape_and_portrait_in_whole_tokens(preset):
     config = PRESETS[preset]
 
@@ -390,7 +390,7 @@ def test_a_run_that_is_terminated_saves_its_state_first(tmp_path):
     assert code == 0, output
     assert "Weights: " in output
     assert json.loads((tmp_path / "run" / "run.json").read_text())["step"] >= 2
-    assert pointmap.load_model(tmp_path / "run" / "release").config == PRESETS["tiny"]
+    assert pointmap.load_model(tmp_path / "run" / "release").config == PRESETS["nano"]
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def test_the_mean_pointmap_is_a_baseline_between_nothing_and_the_truth():
 
 
 def test_an_untrained_network_has_scores_that_are_numbers():
-    network = Network(PRESETS["tiny"]).eval()
+    network = Network(PRESETS["nano"]).eval()
 
     scores = validate(network, [rendered_pairs(LANDSCAPE)[:5], rendered_pairs(PORTRAIT)[:3]], chunk=2)
 

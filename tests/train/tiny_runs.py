@@ -19,7 +19,7 @@ def tiny_settings(output: Path, **changes) -> TrainSettings:
     """Four steps, with `CHEAP` in half a second; half of the pairs are drawn from earlier steps."""
     values = {
         "output": output,
-        "preset": "tiny",
+        "preset": "nano",
         "image_size": 32,
         "steps": 4,
         "pairs_per_step": 2,
