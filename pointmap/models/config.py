@@ -48,6 +48,8 @@ class NetworkConfig:
     """Channels after each halving of the convolutional stem; there are log2(patch_size) of them."""
     absolute_position: bool = False
     """Tokens are told where they stand in the image (ours): RoPE only tells attention how far apart two are."""
+    registers: int = 0
+    """Learnt tokens beside those of the image in the encoder's attention, dropped at its end (ours)."""
     qk_norm: bool = False
     """Queries and keys are normalised (ours)."""
     match_dim: int = 0

@@ -41,6 +41,8 @@ class Network(nn.Module):
         )
         if config.absolute_position:
             self.position_embed = Linear(2 * (1 + 2 * _POSITION_OCTAVES), config.encoder_dim)
+        if config.registers:
+            self.registers = nn.Parameter(0.02 * torch.randn(config.registers, config.encoder_dim))
         self.enc_blocks = nn.ModuleList(
             EncoderBlock(*encoder, qk_norm=config.qk_norm) for _ in range(config.encoder_depth)
         )
@@ -108,10 +110,15 @@ class Network(nn.Module):
             position = fourier_features(grid_coordinates(grid, image.device), _POSITION_OCTAVES)
             tokens = tokens + self.position_embed(position)
         tokens = tokens.float()  # the residual stream is float32 in every precision
-        table = self._rotary_table(grid, self.config.encoder_dim // self.config.encoder_heads)
+        registers = self.config.registers
+        if registers:
+            # Darcet et al. 2024, "Vision Transformers Need Registers": without them, what concerns the whole image is
+            # kept in tokens of plain patches, which then no longer say what is there.
+            tokens = torch.cat([self.registers.expand(len(tokens), -1, -1), tokens], dim=1)
+        table = self._rotary_table(grid, self.config.encoder_dim // self.config.encoder_heads, registers)
         for block in self.enc_blocks:
             tokens = block(tokens, table)
-        return Encoding(self.enc_norm(tokens), skips, grid)
+        return Encoding(self.enc_norm(tokens[:, registers:]), skips, grid)
 
     def decode(
         self,
@@ -183,11 +190,11 @@ class Network(nn.Module):
         )
         return points, confidence, activate_descriptors(local[..., :-1]), descriptor_confidence, sky
 
-    def _rotary_table(self, grid: tuple[int, int], head_dim: int) -> RotaryTable:
+    def _rotary_table(self, grid: tuple[int, int], head_dim: int, registers: int = 0) -> RotaryTable:
         dtype = self.precision
         if torch.is_autocast_enabled(self.device.type):
             dtype = torch.get_autocast_dtype(self.device.type)
-        return rotary_table(grid, head_dim, self.config.rope_base, self.device, dtype)
+        return rotary_table(grid, head_dim, self.config.rope_base, self.device, dtype, registers)
 
 
 def _make_head(config: NetworkConfig) -> nn.Module:

@@ -14,9 +14,16 @@ RotaryTable = tuple[Tensor, Tensor]
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # a table that is first made for inference must serve training as well
 def rotary_table(
-    grid: tuple[int, int], head_dim: int, base: float, device: torch.device, dtype: torch.dtype
+    grid: tuple[int, int],
+    head_dim: int,
+    base: float,
+    device: torch.device,
+    dtype: torch.dtype,
+    registers: int = 0,
 ) -> RotaryTable:
     """Rotation of every token of a grid: half of a head's channels turn with the row, half with the column.
+
+    So many registers come before the grid. They stand nowhere, and do not turn.
 
     Angles are float32 whatever `dtype` is: angles rounded to bfloat16 would be wrong by up to a quarter of a turn.
     """
@@ -24,6 +31,7 @@ def rotary_table(
     frequencies = base ** -(torch.arange(quarter, dtype=torch.float32, device=device) / quarter)
     row, column = torch.meshgrid(*(torch.arange(n, dtype=torch.float32, device=device) for n in grid), indexing="ij")
     angles = torch.stack([row.flatten(), column.flatten()], dim=1)[..., None] * frequencies  # n, 2, quarter
+    angles = torch.cat([angles.new_zeros(registers, *angles.shape[1:]), angles])
     cosine, sine = angles.cos(), angles.sin()
     # Channels come as (axis, half, frequency); the first half of an axis turns against the second.
     cosine = torch.stack([cosine, cosine], dim=2).flatten(1)

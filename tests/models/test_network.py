@@ -1,10 +1,13 @@
 """What the network promises beyond the reference's numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from pointmap.errors import InputError
 from pointmap.models import PRESETS, Encoding, Network, NetworkConfig
+from pointmap.models.rope import rotary_table, rotate
 
 
 @pytest.fixture
@@ -36,14 +39,15 @@ def test_gradients_flow_after_inference_of_the_same_size(network):
     assert network.decoder_embed.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", ["DUSt3R_ViTLarge_BaseDecoder_512_dpt", "nano"])
-def test_every_weight_that_plays_a_part_gets_a_gradient(name):
-    from dataclasses import replace
+_NARROW = {"encoder_dim": 32, "encoder_depth": 2, "encoder_heads": 2, "decoder_dim": 24, "decoder_heads": 2}
 
-    small = {"encoder_dim": 32, "encoder_depth": 2, "encoder_heads": 2, "decoder_dim": 24, "decoder_heads": 2}
-    config = (
-        PRESETS[name] if name == "nano" else replace(PRESETS[name], **small, dpt_widths=(8, 8, 8, 8), dpt_features=8)
-    )
+
+@pytest.mark.parametrize(
+    "config",
+    [NetworkConfig(**_NARROW, dpt_widths=(8, 8, 8, 8), dpt_features=8), replace(PRESETS["nano"], registers=2)],
+    ids=["published", "ours"],
+)
+def test_every_weight_that_plays_a_part_gets_a_gradient(config):
     network = Network(config)
     image = torch.rand(1, 3, 64, 48) * 2 - 1
 
@@ -53,6 +57,42 @@ def test_every_weight_that_plays_a_part_gets_a_gradient(name):
 
     without = {key for key, value in network.named_parameters() if value.requires_grad and value.grad is None}
     assert all("refinenet4.resConfUnit1" in key for key in without)
+
+
+def test_registers_are_read_by_every_token_and_then_dropped():
+    torch.manual_seed(0)
+    network = Network(replace(PRESETS["nano"], registers=4)).eval()
+    image = torch.rand(2, 3, 32, 48) * 2 - 1
+
+    with torch.no_grad():
+        before = network.encode(image)
+        network.registers.add_(torch.randn(4, 64))
+        after = network.encode(image)
+        prediction = network.decode(after, after)
+
+    assert before.tokens.shape == (2, 4 * 6, 64)
+    assert ((after.tokens - before.tokens).abs().amax(dim=-1) > 1e-3).all()
+    assert prediction.points_i.shape == (2, 32, 48, 3)
+
+
+def test_registers_do_not_turn_and_leave_the_places_of_the_others():
+    tokens = torch.randn(1, 2, 3 + 2 * 5, 16)
+    settings = ((2, 5), 16, 100.0, torch.device("cpu"), torch.float32)
+
+    turned = rotate(tokens, rotary_table(*settings, registers=3))
+
+    assert turned[:, :, :3].equal(tokens[:, :, :3])
+    assert turned[:, :, 3:].equal(rotate(tokens[:, :, 3:], rotary_table(*settings)))
+
+
+def test_a_config_from_before_there_were_registers_has_none():
+    config = PRESETS["small"].to_dict()
+    del config["registers"]
+
+    network = Network(NetworkConfig.from_dict(config))
+
+    assert network.config == PRESETS["small"]
+    assert not [name for name in network.state_dict() if "registers" in name]
 
 
 def test_encodings_are_batched_and_chosen_from(network):
