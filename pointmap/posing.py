@@ -1,13 +1,14 @@
 """From predictions and matches to cameras and depths: where the aligner and the matches meet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from pointmap.alignment import Alignment, align
+from pointmap.alignment.anchoring import anchor_depths
 from pointmap.alignment.bundle import adjust
 from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
@@ -74,8 +75,9 @@ def pose_views(
     settings["pixels_per_view"] = _PIXELS_PER_VIEW
     alignment = align(groups, **settings)
     verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
+    directed = [part for match in verified for part in match.directed()]
     adjusted = adjust(
-        [directed for match in verified for directed in match.directed()],
+        directed,
         intrinsics=torch.from_numpy(alignment.intrinsics),
         world_from_cam=torch.from_numpy(alignment.world_from_cam),
         depths=[torch.from_numpy(depth) for depth in alignment.depths],
@@ -89,13 +91,16 @@ def pose_views(
     )
     if not bool(adjusted.took_part.any()):
         return alignment
-    # The depths once more, for the cameras as they are now.
+    # The depths once more, for the cameras as they are now, and through the points that these determine.
     known_poses, known_intrinsics = list(priors.world_from_cam), list(priors.intrinsics)
     for view in adjusted.took_part.nonzero()[:, 0].tolist():
         known_poses[view] = adjusted.world_from_cam[view].numpy()
         known_intrinsics[view] = adjusted.intrinsics[view].numpy()
     settings |= {"world_from_cam": known_poses, "intrinsics": known_intrinsics}
-    return align(groups, **settings)
+    alignment = align(groups, **settings)
+    depths = [torch.from_numpy(depth) for depth in alignment.depths]
+    anchored = anchor_depths(depths, directed, adjusted, noise_px=max_error_px)
+    return replace(alignment, depths=[depth.numpy() for depth in anchored])
 
 
 def _implied(groups: Sequence[Group], shapes: Sequence[tuple[int, int]], priors: Priors) -> np.ndarray:
