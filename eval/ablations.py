@@ -64,6 +64,7 @@ VARIANTS = {
     "no rays": Variant(objective={"rays": 0.0}),
     "no gradients": Variant(objective={"gradients": 0.0}),
     "normals": Variant(objective={"normals": 0.1}),
+    "4 registers": Variant({"registers": 4}),
     "no sky": Variant({"sky": False}),
 }
 BASE = Objective(rays=0.3, gradients=0.1)
@@ -83,24 +84,26 @@ def ablate(
         pairs: Rendered once, of each image size.
         steps: Of every variant.
         pairs_per_step: Drawn from the rendered ones.
-        output: Folder for ablations.json.
+        output: Folder for ablations.json, which is written again after every variant.
     """
     if unknown := sorted(set(variants) - set(VARIANTS)):
         raise InputError(f"Unknown variants {unknown}. Choose from: {', '.join(VARIANTS)}.")
     texels, others = make_textures(TEXTURES, 0), make_textures(TEXTURES, 1)
     train = [make_pairs(pairs, size, Random(1), texels, TEXTURES, chunk=2) for size in SIZES]
     held_out = [make_pairs(128, size, Random(2), others, TEXTURES, chunk=2) for size in SIZES]
-    results = {}
+    results: dict[str, Scores] = {}
+    path = output / "ablations.json"
     print(f"{'':22}{HEADER}  parameters  CPU-s")
     for name in variants:
         start = time.process_time()
-        network = _train(VARIANTS[name], train, steps, pairs_per_step, seed=list(VARIANTS).index(name) == 1)
+        network = _train(VARIANTS[name], train, steps, pairs_per_step, seed=name == "again")
         seconds = time.process_time() - start
         results[name] = validate(network, held_out)
         count = sum(parameter.numel() for parameter in network.parameters())
         print(f"{name:22}{results[name].table_row()} {count / 1e6:10.2f}M {seconds:6.0f}", flush=True)
-    content = {name: asdict(scores) for name, scores in results.items()}
-    print(f"Written: {write_bytes(output / 'ablations.json', json_bytes(content))}")
+        content = {done: asdict(scores) for done, scores in results.items()}
+        write_bytes(path, json_bytes(content))
+    print(f"Written: {path}")
     return results
 
 
