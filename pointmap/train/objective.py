@@ -74,6 +74,8 @@ class Targets:
     known_j: Bool[Tensor, "batch h w"]
     sky_i: Bool[Tensor, "batch h w"]
     sky_j: Bool[Tensor, "batch h w"]
+    scale: Float[Tensor, "batch 1 1 1"]
+    """What the points were divided by."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def make_targets(batch: PairBatch) -> Targets:
     valid_i, known_i, sky_i = (torch.cat(mask.unbind(1)) for mask in (valid, known, sky))
     valid_j, known_j, sky_j = (torch.cat(mask.flip(1).unbind(1)) for mask in (valid, known, sky))
     scale = normalisation_scale(points_i, points_j, valid_i, valid_j)
-    return Targets(points_i / scale, points_j / scale, valid_i, valid_j, known_i, known_j, sky_i, sky_j)
+    return Targets(points_i / scale, points_j / scale, valid_i, valid_j, known_i, known_j, sky_i, sky_j, scale)
 
 
 def predict(
@@ -141,10 +143,14 @@ def compute_losses(
         prediction, encoding, similarity = predict(network, images)
     targets = make_targets(batch)
     zero = prediction.points_i.new_zeros(())
+    points_i, points_j = prediction.points_i, prediction.points_j
+    if network.config.metric:
+        scale = _metric_scale(prediction, targets, torch.cat([batch.metric, batch.metric]))
+        points_i, points_j = points_i / scale, points_j / scale
     confident, errors = [], []
     for points, confidence, target, valid, known in (
-        (prediction.points_i, prediction.confidence_i, targets.points_i, targets.valid_i, targets.known_i),
-        (prediction.points_j, prediction.confidence_j, targets.points_j, targets.valid_j, targets.known_j),
+        (points_i, prediction.confidence_i, targets.points_i, targets.valid_i, targets.known_i),
+        (points_j, prediction.confidence_j, targets.points_j, targets.valid_j, targets.known_j),
     ):
         # Only the target is normalised: dividing the prediction too would leave its own scale free to drift.
         error = regression_error(points, target, valid)
@@ -180,6 +186,14 @@ def compute_losses(
     confidence = confident[0] + confident[1]
     total = confidence + sum((getattr(objective, name) * value for name, value in parts.items()), zero)
     return Losses(total, confidence.detach(), *errors, **{name: value.detach() for name, value in parts.items()})
+
+
+def _metric_scale(
+    prediction: PairPrediction, targets: Targets, known: Bool[Tensor, "batch"]
+) -> Float[Tensor, "batch 1 1 1"]:
+    """What a metric network's points are divided by: as the targets were, in metres; elsewhere by their own size."""
+    own = normalisation_scale(prediction.points_i, prediction.points_j, targets.valid_i, targets.valid_j)
+    return torch.where(known[:, None, None, None], targets.scale, own)
 
 
 def compute_matching(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pointmap.geometry.transforms import invert_rigid
-from pointmap.shapes import Float, UInt8
+from pointmap.shapes import Bool, Float, UInt8
 from pointmap.train.cameras import CameraPairs, sample_cameras, sample_plans
 from pointmap.train.habits import BENCHMARK, TRAINING, CameraSettings
 from pointmap.train.random import Random
@@ -27,11 +27,13 @@ class PairBatch:
 
     images: UInt8[Tensor, "pairs 2 h w 3"]
     depths: Float[Tensor, "pairs 2 h w"]
-    """z-depth in metres, 0 in the sky; float16."""
+    """z-depth, 0 in the sky; float16."""
     intrinsics: Float[Tensor, "pairs 2 3 3"]
     first_from_second: Float[Tensor, "pairs 4 4"]
     overlap: Float[Tensor, "pairs"]
     """Share of each view that the other sees, the smaller of the two."""
+    metric: Bool[Tensor, "pairs"]
+    """True where depths and translations are metres; elsewhere their unit says nothing (rendered worlds)."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -142,6 +144,7 @@ def _photograph(
         intrinsics=intrinsics,
         first_from_second=invert_rigid(first) @ second,
         overlap=cameras.overlap,
+        metric=torch.zeros_like(cameras.overlap, dtype=torch.bool),
     )
 
 

@@ -9,6 +9,7 @@ A folder holds `cameras.json`, the format that `pointmap reconstruct` writes, an
 Paths are relative to the folder; `images/` may be left out. Cameras look along +z, x right, y down; the centre of the
 first pixel is (0, 0). `cam_from_world` maps world points into the camera (4x4, rows first; null or absent: the photo
 is left out). `distortion` is null or OpenCV's k1, k2, p1, p2, k3 by name, and is taken out on reading.
+`"world_unit": "metre"` beside `images` says that all of it is in metres: so metric networks keep their scale.
 `depth` is along z, in the units of the poses after multiplying by `depth_scale` (1 if absent): a PNG of integers, an
 `.npy`, or the array `depth` of an `.npz`; 0 and NaN mean unknown. It may be absent: then such pairs teach, with
 `--loss-rays`, the lines of sight of their cameras, and validate poses.
@@ -50,6 +51,8 @@ class PosedPhotos:
     pairs: Int[Tensor, "pairs 2"]
     """By overlap, the least first."""
     overlap: Float[Tensor, "pairs"]
+    metric: bool = False
+    """Depths and poses are in metres."""
 
     @property
     def is_portrait(self) -> bool:
@@ -69,7 +72,9 @@ def read_photos(folder: str | Path, image_size: int) -> PosedPhotos:
     folder = Path(folder)
     path = folder / "cameras.json"
     try:
-        entries = [entry for entry in json.loads(path.read_text())["images"] if entry.get("cam_from_world")]
+        content = json.loads(path.read_text())
+        entries = [entry for entry in content["images"] if entry.get("cam_from_world")]
+        metric = content.get("world_unit") == "metre"
         read = [_read_photo(folder, entry, round(image_size * _SPARE)) for entry in entries]
         poses = torch.tensor([entry["cam_from_world"] for entry in entries], dtype=torch.float64).reshape(-1, 4, 4)
     except InputError:
@@ -93,7 +98,8 @@ def read_photos(folder: str | Path, image_size: int) -> PosedPhotos:
             f"No two of the {len(images)} posed photos in {str(folder)!r} share {_LEAST_OVERLAP:.0%} of what they see."
         )
     pairs = torch.stack([first, second], dim=1)[order]
-    return PosedPhotos(folder.resolve().name, images, depths, intrinsics, poses.float(), pairs, overlap[order])
+    name = folder.resolve().name
+    return PosedPhotos(name, images, depths, intrinsics, poses.float(), pairs, overlap[order], metric)
 
 
 def photo_pairs(photos: PosedPhotos, size: tuple[int, int], random: Random, count: int) -> PairBatch:
@@ -127,7 +133,8 @@ def _batch(
     images, depths, intrinsics = (torch.stack([torch.stack([v[k] for v in pair]) for pair in made]) for k in range(3))
     first, second = photos.cam_from_world.double()[pairs].unbind(1)
     first_from_second = (first @ torch.linalg.inv(second)).float()
-    return PairBatch(images, depths, intrinsics, first_from_second, overlap)
+    metric = torch.full_like(overlap, photos.metric, dtype=torch.bool)
+    return PairBatch(images, depths, intrinsics, first_from_second, overlap, metric)
 
 
 def _cropped(

@@ -1,6 +1,7 @@
 """A network that knows the truth, for what is computed from predictions."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from pointmap.train.pairs import PairBatch
 class Oracle:
     """Answers every question about one batch with its targets, at a confidence that one may choose."""
 
-    def __init__(self, batch: PairBatch, confidence: float = 1.0) -> None:
+    def __init__(self, batch: PairBatch, confidence: float = 1.0, *, metric: bool = False) -> None:
         self.prediction = truth(make_targets(batch), confidence)
+        self.config = SimpleNamespace(metric=metric)
 
     def encode(self, images: Tensor) -> Encoding:
         return Encoding(torch.zeros(len(images), 4, 1), (), (2, 2))

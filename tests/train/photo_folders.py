@@ -52,8 +52,8 @@ def read_cameras(folder: Path) -> list[dict]:
     return json.loads((folder / "cameras.json").read_text())["images"]
 
 
-def write_cameras(folder: Path, entries: list[dict]) -> None:
-    (folder / "cameras.json").write_text(json.dumps({"images": entries}))
+def write_cameras(folder: Path, entries: list[dict], **about_all: str) -> None:
+    (folder / "cameras.json").write_text(json.dumps({"images": entries} | about_all))
 
 
 def facing_a_wall(offsets: list[float], distance: float = 2.0) -> SceneViews:

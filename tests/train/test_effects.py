@@ -127,7 +127,8 @@ def pairs(count: int) -> PairBatch:
     images = (photos(1)[0].permute(1, 2, 0) * 255).byte().expand(count, 2, -1, -1, -1)
     eye = torch.eye(4).expand(count, 4, 4)
     depths = torch.full((count, 2, *images.shape[2:4]), 2.0)
-    return PairBatch(images, depths, eye[:, None, :3, :3].expand(-1, 2, -1, -1), eye, torch.ones(count))
+    intrinsics = eye[:, None, :3, :3].expand(-1, 2, -1, -1)
+    return PairBatch(images, depths, intrinsics, eye, torch.ones(count), torch.zeros(count, dtype=torch.bool))
 
 
 def test_augmented_photos_stay_in_range_and_differ_from_each_other():

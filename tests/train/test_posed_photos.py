@@ -154,6 +154,15 @@ def test_photos_without_depth_have_pairs_that_look_the_same_way(tmp_path):
     assert (batch.overlap > 0.1).all()
 
 
+def test_metres_are_metres_only_where_the_folder_says_so(wall):
+    def is_metric() -> bool:
+        return bool(photo_pairs(read_photos(wall, 64), (32, 40), Random(0), 2).metric.all())
+
+    assert not is_metric()
+    write_cameras(wall, read_cameras(wall), world_unit="metre")
+    assert is_metric()
+
+
 def test_photos_without_a_pose_are_left_out(wall):
     entries = read_cameras(wall)
     entries[0]["cam_from_world"] = None

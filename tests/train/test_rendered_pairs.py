@@ -117,6 +117,7 @@ def test_overlap_is_what_the_renderings_show():
         intrinsics=batch.intrinsics.flip(1),
         first_from_second=torch.linalg.inv(batch.first_from_second),
         overlap=batch.overlap,
+        metric=batch.metric,
     )
 
     shown = torch.minimum(seen_share(batch), seen_share(other_way))

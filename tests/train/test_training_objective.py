@@ -54,6 +54,7 @@ def wall(shift: float, *, depth: float = 2.0) -> PairBatch:
         intrinsics=scaled_intrinsics(torch.ones(1, 2), (40, 56)),  # focal length 56 pixels
         first_from_second=first_from_second,
         overlap=torch.ones(1),
+        metric=torch.zeros(1, dtype=torch.bool),
     )
 
 
@@ -176,6 +177,21 @@ def test_the_truth_has_no_regression_error():
     assert losses.regression_i < 1e-6
     assert losses.regression_j < 1e-6
     assert losses.matching == 0
+
+
+@pytest.mark.parametrize(("metric_network", "metric_pair", "errs"), [(1, 1, True), (1, 0, False), (0, 1, True)])
+def test_the_scale_counts_in_metres_for_metric_networks_and_else_in_mean_distances(metric_network, metric_pair, errs):
+    """Points that are twice as far as they should be."""
+    batch = replace(wall(0.5), metric=torch.tensor([bool(metric_pair)]))
+    oracle = Oracle(batch, metric=bool(metric_network))
+    unit = make_targets(batch).scale if metric_network and metric_pair else 1.0
+    for points in (oracle.prediction.points_i, oracle.prediction.points_j):
+        points *= 2 * unit
+
+    losses = compute_losses(oracle, batch, photos(batch), Objective(alpha=0.2), Random(0))
+
+    assert (losses.regression_i > 0.5) == errs
+    assert (losses.regression_i < 1e-5) != errs
 
 
 def test_confidence_pays_where_the_points_are_right():

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints.checkpoint_files import make_network as make_published
+from checkpoints.checkpoint_files import write_pth
 from photo_folders import rendered_views, write_photos
 from tiny_runs import CHEAP, asked_to_stop, assert_equal_states, state_of, tiny_settings
 
@@ -319,6 +321,25 @@ def test_networks_of_the_published_kinds_can_be_trained_further(settings, tmp_pa
     assert last["matching"] == last["sky"] == 0
     assert (last["descriptors"] > 0) == ("descriptor_dim" in changes)
     assert math.isnan(resumed(settings).history[-1]["match_px"])
+
+
+def test_a_published_pickle_is_tuned_on_posed_photos_alone(settings, tmp_path):
+    weights = write_pth(tmp_path / "published.pth", make_published().state_dict())
+    folder = write_photos(tmp_path / "photos", rendered_views())
+    changes = {
+        "preset": "",
+        "weights": str(weights),
+        "train_photos": (str(folder),),
+        "photo_share": 1.0,
+        "shapes": "1:1",
+    }
+
+    released = train(replace(settings, **changes))
+
+    before, after = make_published().state_dict(), pointmap.load_model(released, precision="fp32").state_dict()
+    assert set(after) == set(before)
+    assert not after["enc_blocks.0.attn.qkv.weight"].equal(before["enc_blocks.0.attn.qkv.weight"])
+    assert all(value.isfinite().all() for value in after.values())
 
 
 def test_the_state_of_another_network_is_refused(settings):

@@ -30,6 +30,7 @@ def as_pairs(views: SceneViews, first: list[int], second: list[int]) -> PairBatc
         intrinsics=both(views.intrinsics),
         first_from_second=invert_rigid(views.world_from_cam[first]) @ views.world_from_cam[second],
         overlap=views.overlap[first, second],
+        metric=torch.zeros(len(first), dtype=torch.bool),
     )
 
 

@@ -58,6 +58,7 @@ def noise_pairs(count: int, size: tuple[int, int], random: Random) -> PairBatch:
         intrinsics=intrinsics.expand(count, 2, 3, 3),
         first_from_second=first_from_second,
         overlap=torch.full((count,), 0.5),
+        metric=torch.zeros(count, dtype=torch.bool),
     )
 
 
