@@ -20,6 +20,7 @@ from torch import Tensor
 from pointmap.atomic import atomic_path
 from pointmap.errors import InputError
 from pointmap.geometry.matching import PairMatches
+from pointmap.match.keypoints import to_working
 from pointmap.match.tokens import match_tokens
 from pointmap.models import Encoding, Network
 from pointmap.progress import ProgressCallback
@@ -109,8 +110,8 @@ def predict_matches(
             PairMatches(
                 i,
                 j,
-                _to_working(pixels_i.cpu(), large_views[i], views[i]),
-                _to_working(pixels_j.cpu(), large_views[j], views[j]),
+                to_working(pixels_i.cpu(), large_views[i], views[i]),
+                to_working(pixels_j.cpu(), large_views[j], views[j]),
                 weights.cpu(),
                 from_i.cpu(),
             )
@@ -118,12 +119,6 @@ def predict_matches(
     if progress is not None:
         progress("match", len(unordered), len(unordered))
     return found
-
-
-def _to_working(pixels: Tensor, large: View, view: View) -> Tensor:
-    """From pixels of one working image to those of another of the same photo."""
-    matrix = torch.from_numpy(view.working_from_original @ np.linalg.inv(large.working_from_original)).to(pixels)
-    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]
 
 
 def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[Group]:

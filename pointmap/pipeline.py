@@ -19,6 +19,7 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
+from pointmap.match import KEYPOINT_SIZE, keypoint_matches, prefer_keypoints
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
 from pointmap.posing import Priors, pose_views
@@ -111,8 +112,13 @@ def reconstruct(
         matches: list[PairMatches] = []
         if refine == "ba" and config.match_dim:
             with clock("match"):
-                matches = predict_matches(network, views, _large_views(photos, views, config), pair_list, progress=tell)
+                large = _in_size(photos, views, config.match_size or config.working_size, config)
+                matches = predict_matches(network, views, large, pair_list, progress=tell)
                 matches = [_kept(match, keep) for match in matches]
+            with clock("keypoints"):
+                large = _in_size(photos, views, KEYPOINT_SIZE, config)
+                agreeing = keypoint_matches(views, large, keep, pair_list, progress=tell)
+                matches = prefer_keypoints(matches, agreeing, views)
         with clock("align"):
             alignment = pose_views(
                 groups,
@@ -190,9 +196,8 @@ def _cameras(views: list[View], shared_focal: bool | None) -> list[int]:
     return [sizes.index(size) for size in sizes]
 
 
-def _large_views(photos: Photos, views: list[View], config: NetworkConfig) -> list[View]:
-    """The same photos in the size to match in."""
-    size = config.match_size or config.working_size
+def _in_size(photos: Photos, views: list[View], size: int, config: NetworkConfig) -> list[View]:
+    """The same photos in another size, as to match in."""
     if size == config.working_size:
         return views
     large = {view.name: view for view in load_views(photos, image_size=size, patch_size=config.patch_size).views}

@@ -192,9 +192,9 @@ def test_the_callback_sees_every_stage_and_can_cancel_each(photos, weights):
     stages = []
     pointmap.reconstruct(photos, model=weights, progress=lambda stage, *_: stages.append(stage))
     seen = [stage for stage in dict.fromkeys(stages) if stage != "adjust"]  # only where matches agree on poses
-    assert seen == ["load", "predict", "match", "align", "done"]
+    assert seen == ["load", "predict", "match", "keypoints", "align", "done"]
 
-    for stage in ("load", "predict", "match", "align"):
+    for stage in ("load", "predict", "match", "keypoints", "align"):
 
         def cancel(now, done, total, scene, stage=stage):
             if now == stage:

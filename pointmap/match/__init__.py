@@ -2,7 +2,19 @@
 
 from pointmap.match.correction import correct_groups, trust
 from pointmap.match.focals import search_focals
+from pointmap.match.keypoints import KEYPOINT_SIZE, keypoint_matches, prefer_keypoints, to_working
 from pointmap.match.tokens import match_tokens
 from pointmap.match.two_view import TwoView, verify
 
-__all__ = ["TwoView", "correct_groups", "match_tokens", "search_focals", "trust", "verify"]
+__all__ = [
+    "KEYPOINT_SIZE",
+    "TwoView",
+    "correct_groups",
+    "keypoint_matches",
+    "match_tokens",
+    "prefer_keypoints",
+    "search_focals",
+    "to_working",
+    "trust",
+    "verify",
+]

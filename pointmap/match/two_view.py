@@ -1,12 +1,12 @@
 """What matches say of two cameras: relative pose by a robust essential matrix, and how well it is supported."""
 
 from dataclasses import dataclass, replace
-from math import lgamma, log
 
 import numpy as np
 from torch import Tensor
 
 from pointmap.geometry.matching import PairMatches
+from pointmap.match.chance import chance
 from pointmap.shapes import Bool, Float
 
 _LEAST_MATCHES = 12
@@ -87,7 +87,7 @@ def verify(
             best = pose if pose.inliers.sum() > best.inliers.sum() else best
     if best.inliers.sum() < _LEAST_MATCHES:
         return None
-    return replace(best, chance=_chance(matches, max_error_px))
+    return replace(best, chance=chance(matches, max_error_px))
 
 
 def _in_front(
@@ -133,28 +133,6 @@ def _epipolar_errors(rays_i: np.ndarray, rays_j: np.ndarray, rotation: np.ndarra
     lines_i = np.cross(b, direction) @ rotation
     gradient = (lines_j[:, :2] ** 2).sum(1) + (lines_i[:, :2] ** 2).sum(1)
     return np.abs((b * lines_j).sum(1)) / np.sqrt(np.maximum(gradient, 1e-18))
-
-
-def _chance(matches: PairMatches, max_error_px: float) -> float:
-    """Share of inliers that a search among so many random matches is expected to find (Moisan & Stival 2004).
-
-    The least number of inliers of which less than one set is expected: a random match lies within the band of its
-    epipolar line with a probability that depends on the image's size, and five matches make ten poses at most.
-    """
-    extents = [(pixels.amax(dim=0) - pixels.amin(dim=0)).double() for pixels in (matches.pixels_i, matches.pixels_j)]
-    side = min(float(extent.prod().sqrt()) for extent in extents)
-    log_band = min(0.0, log(2 * max_error_px / max(side, 1.0)))
-    count = len(matches.weights)
-    for inliers in range(6, count):
-        sets = _log_choices(count, inliers) + _log_choices(inliers, 5) + log(10 * (count - 5))
-        if sets + (inliers - 5) * log_band < 0:
-            return inliers / count
-    return 1.0
-
-
-def _log_choices(count: int, chosen: int) -> float:
-    """Logarithm of the binomial coefficient."""
-    return lgamma(count + 1) - lgamma(chosen + 1) - lgamma(count - chosen + 1)
 
 
 def _normalised(pixels: Float[Tensor, "n 2"], K: np.ndarray) -> np.ndarray:

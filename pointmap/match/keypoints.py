@@ -1,0 +1,193 @@
+"""Matches of keypoints, which turned photos and repeated small things do not disturb.
+
+A small network matches photos badly that are turned about the line of sight against each other. Keypoints (SIFT, Lowe
+2004, with the square roots of Arandjelovic & Zisserman 2012) turn along with the photo, and lie where they are found
+to a fraction of a pixel. Where enough of a pair's agree on an epipolar geometry they replace the network's matches, and
+they show how far the network's can be believed on pairs that have too few of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointmap.geometry.matching import PairMatches
+from pointmap.match.chance import chance
+from pointmap.progress import ProgressCallback
+from pointmap.scene import View
+from pointmap.shapes import Bool, Float, UInt8
+
+KEYPOINT_SIZE = 1024
+"""Long side of the images to find keypoints in."""
+_MOST = 2000
+"""Keypoints per photo."""
+_LEAST_CONTRAST = 0.02
+"""Half of what is usual: plain surfaces have weak ones alone."""
+_RATIO = 0.85
+"""The second best must be further by so much (Lowe's test); epipolar geometry removes what is left of wrong ones."""
+_ERROR = 1.5 / 1000
+"""Keypoints further from their epipolar line than this part of the image's long side do not match."""
+_NETWORK_ERROR = 1.5 / 320
+_LEAST = 20
+_ABOVE_CHANCE = 0.1
+"""So much more of the keypoints than would by chance must agree on an epipolar geometry."""
+_LEAST_JUDGED = 5
+_LEAST_AGREEING = 0.3
+"""If fewer of the network's matches agree with what keypoints say, its other matches in this set are no evidence."""
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Places of one image that can be found again, and how they look."""
+
+    pixels: Float[Tensor, "n 2"]
+    """(x, y)."""
+    looks: Float[Tensor, "n 128"]
+    """Unit vectors; alike where the inner product is near 1."""
+
+
+@dataclass(frozen=True)
+class EpipolarMatches:
+    """Keypoints of a pair that agree on an epipolar geometry."""
+
+    matches: PairMatches
+    """In working pixels."""
+    fundamental: Float[np.ndarray, "3 3"]
+    """x_j^T F x_i = 0, in working pixels."""
+
+
+def find_keypoints(image: UInt8[np.ndarray, "h w 3"]) -> Keypoints:
+    """SIFT keypoints of an RGB image, at most 2000."""
+    import cv2
+
+    # By default the first doubling of the image shifts all keypoints by a quarter of a pixel.
+    finder = cv2.SIFT_create(nfeatures=_MOST, contrastThreshold=_LEAST_CONTRAST, enable_precise_upscale=True)
+    found, histograms = finder.detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None)
+    if histograms is None:
+        return Keypoints(torch.zeros(0, 2), torch.zeros(0, 128))
+    looks = torch.from_numpy(histograms)[:_MOST]
+    looks = (looks / looks.sum(dim=1, keepdim=True).clamp(min=1e-12)).sqrt()
+    return Keypoints(torch.tensor([point.pt for point in found])[:_MOST], looks)
+
+
+def match_keypoints(i: Keypoints, j: Keypoints) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"]]:
+    """Pixels in i and in j of keypoints that look most alike in both directions, and clearly more so than others."""
+    if len(i.pixels) < 2 or len(j.pixels) < 2:
+        return torch.zeros(0, 2), torch.zeros(0, 2)
+    alike = i.looks @ j.looks.mT
+    best, there = alike.max(dim=1)
+    back = alike.argmax(dim=0)
+    alike.scatter_(1, there[:, None], -1.0)
+    second = alike.amax(dim=1)
+    distinct = (1 - best).clamp(min=0) < _RATIO**2 * (1 - second)
+    keep = distinct & (back[there] == torch.arange(len(there)))
+    return i.pixels[keep], j.pixels[there[keep]]
+
+
+def keypoint_matches(
+    views: Sequence[View],
+    large_views: Sequence[View],
+    keep: Sequence[Bool[np.ndarray, "_ _"]],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    progress: ProgressCallback | None = None,
+) -> list[EpipolarMatches]:
+    """Keypoint matches of the pairs in which enough of them agree.
+
+    Args:
+        large_views: The same photos as `views`, in the size to find keypoints in.
+        keep: Per view the working pixels that take part.
+        pairs: Indices; the order of the two does not matter.
+        progress: Called with ("keypoints", done, total), photos first, then pairs.
+    """
+    unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
+    total = len(views) + len(unordered)
+    keypoints: list[Keypoints] = []
+    for done, (view, large, mask) in enumerate(zip(views, large_views, keep, strict=True)):
+        if progress is not None:
+            progress("keypoints", done, total)
+        found = find_keypoints(large.image)
+        keypoints.append(_kept(Keypoints(to_working(found.pixels, large, view), found.looks), mask))
+    agreed = []
+    for done, (i, j) in enumerate(unordered, len(views)):
+        if progress is not None:
+            progress("keypoints", done, total)
+        pixels_i, pixels_j = match_keypoints(keypoints[i], keypoints[j])
+        size = max(*views[i].image.shape[:2], *views[j].image.shape[:2])
+        found = _agreeing(PairMatches(i, j, pixels_i, pixels_j, torch.ones(len(pixels_i))), _ERROR * size)
+        if found is not None:
+            agreed.append(found)
+    if progress is not None:
+        progress("keypoints", total, total)
+    return agreed
+
+
+def prefer_keypoints(
+    matches: Sequence[PairMatches], keypoints: Sequence[EpipolarMatches], views: Sequence[View]
+) -> list[PairMatches]:
+    """Those of keypoints where there are any; others of the network unless keypoints show that those are wrong.
+
+    Args:
+        matches: Of the network, in working pixels; at most one entry for two views.
+        keypoints: Of `keypoint_matches`; pairs that `matches` do not have are added.
+    """
+    network = {(match.view_i, match.view_j): match for match in matches}
+    shares = []
+    for found in keypoints:
+        pair = (found.matches.view_i, found.matches.view_j)
+        if pair in network and len(network[pair].weights):
+            size = max(max(views[view].image.shape[:2]) for view in pair)
+            shares.append(float(near_epipolar_lines(network[pair], found.fundamental, _NETWORK_ERROR * size).mean()))
+    preferred = {(found.matches.view_i, found.matches.view_j): found.matches for found in keypoints}
+    if len(shares) >= _LEAST_JUDGED and np.median(shares) < _LEAST_AGREEING:
+        return list(preferred.values())
+    return list((network | preferred).values())
+
+
+def near_epipolar_lines(
+    matches: PairMatches, fundamental: Float[np.ndarray, "3 3"], max_error_px: float
+) -> Bool[np.ndarray, "n"]:
+    """Whether both ends of each match lie near each other's epipolar line, by the Sampson distance."""
+    a, b = (
+        np.pad(p.double().numpy(), ((0, 0), (0, 1)), constant_values=1) for p in (matches.pixels_i, matches.pixels_j)
+    )
+    lines_j, lines_i = a @ fundamental.T, b @ fundamental
+    gradient = (lines_j[:, :2] ** 2).sum(1) + (lines_i[:, :2] ** 2).sum(1)
+    return np.abs((b * lines_j).sum(1)) < max_error_px * np.sqrt(np.maximum(gradient, 1e-24))
+
+
+def to_working(pixels: Float[Tensor, "n 2"], large: View, view: View) -> Float[Tensor, "n 2"]:
+    """From pixels of one working image to those of another of the same photo."""
+    matrix = torch.from_numpy(view.working_from_original @ np.linalg.inv(large.working_from_original)).to(pixels)
+    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]
+
+
+def _kept(keypoints: Keypoints, keep: Bool[np.ndarray, "h w"]) -> Keypoints:
+    """Those on pixels to keep."""
+    height, width = keep.shape
+    x, y = keypoints.pixels.round().long().unbind(-1)
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    inside &= torch.from_numpy(keep)[y.clamp(0, height - 1), x.clamp(0, width - 1)]
+    return Keypoints(keypoints.pixels[inside], keypoints.looks[inside])
+
+
+def _agreeing(matches: PairMatches, max_error_px: float) -> EpipolarMatches | None:
+    """Those on one epipolar geometry, by MAGSAC++ (Barath et al. 2020); None if as many could agree by chance."""
+    import cv2
+
+    if len(matches.weights) < _LEAST:
+        return None
+    # OpenCV takes points for degenerate that are near each other in pixels.
+    scale = 1 / max_error_px
+    ends = [scale * pixels.double().numpy() for pixels in (matches.pixels_i, matches.pixels_j)]
+    fundamental, mask = cv2.findFundamentalMat(*ends, cv2.USAC_MAGSAC, 1.0, 0.9999, 2000)
+    if fundamental is None or fundamental.shape != (3, 3) or not np.isfinite(fundamental).all():
+        return None
+    to_scaled = np.diag([scale, scale, 1.0])
+    agreeing = torch.from_numpy(mask[:, 0] > 0)
+    share = float(agreeing.float().mean())
+    if agreeing.sum() < _LEAST or share - chance(matches, max_error_px, sample=7, solutions=3) < _ABOVE_CHANCE:
+        return None
+    return EpipolarMatches(matches.select(agreeing), to_scaled @ fundamental @ to_scaled)
