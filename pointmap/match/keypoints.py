@@ -2,8 +2,8 @@
 
 A small network matches photos badly that are turned about the line of sight against each other. Keypoints (SIFT, Lowe
 2004, with the square roots of Arandjelovic & Zisserman 2012) turn along with the photo, and lie where they are found
-to a fraction of a pixel. Where enough of a pair's agree on an epipolar geometry they replace the network's matches, and
-they show how far the network's can be believed on pairs that have too few of them.
+to a fraction of a pixel. Where enough of a pair's agree on an epipolar geometry they show whether the network's matches
+can be believed; in a set of photos in which they cannot, keypoints take their place.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,9 @@ _ABOVE_CHANCE = 0.1
 """So much more of the keypoints than would by chance must agree on an epipolar geometry."""
 _LEAST_JUDGED = 5
 _LEAST_AGREEING = 0.3
-"""If fewer of the network's matches agree with what keypoints say, its other matches in this set are no evidence."""
+"""If fewer of the network's matches agree with what keypoints say, those of this set are no evidence.
+
+Medians over the pairs that keypoints match: 0.46 on hololens_sofa, 0.43 on redkitchen (8 photos each)."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,11 @@ def keypoint_matches(
 def prefer_keypoints(
     matches: Sequence[PairMatches], keypoints: Sequence[EpipolarMatches], views: Sequence[View]
 ) -> list[PairMatches]:
-    """Those of keypoints where there are any; others of the network unless keypoints show that those are wrong.
+    """The network's matches; those of keypoints where they show that the network's are wrong in this set.
 
     Args:
         matches: Of the network, in working pixels; at most one entry for two views.
-        keypoints: Of `keypoint_matches`; pairs that `matches` do not have are added.
+        keypoints: Of `keypoint_matches`.
     """
     network = {(match.view_i, match.view_j): match for match in matches}
     shares = []
@@ -140,10 +142,9 @@ def prefer_keypoints(
         if pair in network and len(network[pair].weights):
             size = max(max(views[view].image.shape[:2]) for view in pair)
             shares.append(float(near_epipolar_lines(network[pair], found.fundamental, _NETWORK_ERROR * size).mean()))
-    preferred = {(found.matches.view_i, found.matches.view_j): found.matches for found in keypoints}
     if len(shares) >= _LEAST_JUDGED and np.median(shares) < _LEAST_AGREEING:
-        return list(preferred.values())
-    return list((network | preferred).values())
+        return [found.matches for found in keypoints]
+    return list(matches)
 
 
 def near_epipolar_lines(

@@ -1,9 +1,9 @@
-"""Keypoints find each other in turned photos, and replace matches of a network that they prove wrong."""
+"""Keypoints find each other in turned photos, and replace the matches of a network that they prove wrong."""
 
 import numpy as np
 import pytest
 import torch
-from match_scenes import SIZES, between, random_matches, two_cameras
+from match_scenes import SIZES, between, random_matches
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import keypoint_matches, prefer_keypoints
@@ -83,24 +83,22 @@ def agreeing(i, j, matches=None):
 VIEWS = [view(np.zeros((size[1], size[0], 3), np.uint8)) for size in [SIZES[0]] * 7]
 
 
-def test_keypoints_replace_matches_of_the_network():
-    ours, keypoints = between(two_cameras().matches, 0, 1), agreeing(0, 1)
-
-    replaced = prefer_keypoints([ours, between(ours, 0, 2)], [keypoints, agreeing(3, 4)], VIEWS)
-
-    assert [(match.view_i, match.view_j) for match in replaced] == [(0, 1), (0, 2), (3, 4)]
-    assert replaced[0] is keypoints.matches
-
-
-def test_a_network_that_keypoints_prove_wrong_is_not_believed_elsewhere():
+def test_keypoints_replace_the_matches_of_a_network_that_they_prove_wrong():
     keypoints = [agreeing(0, j) for j in range(1, 6)]
     other = between(random_matches(300), 1, 2)
     wrong = [between(random_matches(300, seed=j), 0, j) for j in range(1, 6)]
-    right = [between(found.matches, 0, j) for j, found in enumerate(keypoints, 1)]
 
-    assert other not in prefer_keypoints([*wrong, other], keypoints, VIEWS)
-    assert other in prefer_keypoints([*right, other], keypoints, VIEWS)
-    assert other in prefer_keypoints([*wrong, other], keypoints[:4], VIEWS)  # too few to tell
+    assert prefer_keypoints([*wrong, other], keypoints, VIEWS) == [found.matches for found in keypoints]
+
+
+def test_a_network_that_agrees_or_that_too_few_pairs_judge_keeps_its_matches():
+    keypoints = [agreeing(0, j) for j in range(1, 6)]
+    right = [agreeing(0, j).matches for j in range(1, 6)]
+    wrong = [between(random_matches(300, seed=j), 0, j) for j in range(1, 6)]
+
+    assert prefer_keypoints(right, keypoints, VIEWS) == right
+    assert prefer_keypoints(wrong, keypoints[:4], VIEWS) == wrong
+    assert prefer_keypoints(wrong, [], VIEWS) == wrong
 
 
 def test_distances_to_epipolar_lines_are_those_of_pixels():
