@@ -19,9 +19,10 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
-from pointmap.match import KEYPOINT_SIZE, keypoint_matches, prefer_keypoints
+from pointmap.match import KEYPOINT_SIZE, join_keypoints, keypoint_matches
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
+from pointmap.photo_similarity import photo_similarity
 from pointmap.posing import Priors, pose_views
 from pointmap.progress import ProgressBar
 from pointmap.scene import Group, Scene, View
@@ -59,8 +60,8 @@ def reconstruct(
         precision: Of the network; "auto" takes bfloat16 where the hardware has it.
         image_size: Long side of the working images in pixels (224: short side of a square crop, as for DUSt3R's
             224 network); default what suits the network.
-        pairs: Which photos meet: a strategy ("auto", "complete", "window-3", "log-window-3", "one-to-all-0") or a list
-            of index pairs.
+        pairs: Which photos meet: a strategy ("auto", "complete", "retrieval-10", "window-3", "log-window-3",
+            "one-to-all-0"; see `pointmap.pairs.make_pairs`) or a list of index pairs.
         poses, depth: Where the geometry comes from; "auto" is the network.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree. "ba"
             aligns, but takes the relative poses of pairs from matches, and then adjusts the cameras to all matches
@@ -104,7 +105,10 @@ def reconstruct(
             )
         views = loaded.views
         known_intrinsics, known_poses, keep = _working_priors(loaded, intrinsics, world_from_cam, masks)
-        pair_list = make_pairs(len(views), pairs)
+        with clock("pairs"):
+            pair_list = make_pairs(
+                len(views), pairs, similarity=lambda: photo_similarity(network, views, progress=tell)
+            )
         with clock("predict"):
             groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
         groups = [_masked(group, keep) for group in groups]
@@ -118,7 +122,7 @@ def reconstruct(
             with clock("keypoints"):
                 large = _in_size(photos, views, KEYPOINT_SIZE, config)
                 agreeing = keypoint_matches(views, large, keep, pair_list, progress=tell)
-                matches = prefer_keypoints(matches, agreeing, views)
+                matches = join_keypoints(matches, agreeing, views)
         with clock("align"):
             alignment = pose_views(
                 groups,

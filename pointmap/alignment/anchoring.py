@@ -62,7 +62,7 @@ def anchor_depths(
 def _points_of(
     view: int, matches: Sequence[PairMatches], adjusted: Adjusted
 ) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"], Float[Tensor, "k"]]:
-    """Pixels and log depths of the points on a view's rays, and how far (squared pixels) a log depth moves matches."""
+    """Pixels and log depths of the points on a view's rays, and the information in matches (of noise 1 px) on these."""
     own = [
         _seen_from(match.select(inlier), depth[inlier], adjusted)
         for match, inlier, depth in zip(matches, adjusted.inliers, adjusted.point_depths, strict=True)
@@ -80,7 +80,7 @@ def _points_of(
 def _seen_from(
     match: PairMatches, depths: Float[Tensor, "k"], adjusted: Adjusted
 ) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"], Float[Tensor, "k"]]:
-    """Points on the rays of i: pixel, log depth, and the squared speed of their image in j per unit of log depth."""
+    """Points on the rays of i: pixel, log depth, and its information (squared speed of the image in j, weighted)."""
     i, j = match.view_i, match.view_j
     K, poses = adjusted.intrinsics, adjusted.world_from_cam
     pixels = match.pixels_i.to(K)
@@ -91,7 +91,7 @@ def _seen_from(
     # d(x / z) / d(log depth), where d(x, y, z) = from_centre.
     speed = torch.stack([from_centre[:, 0] - x / z * from_centre[:, 2], from_centre[:, 1] - y / z * from_centre[:, 2]])
     speed = speed * K[j].diagonal()[:2, None] / z
-    return pixels, depths.log(), speed.square().sum(0)
+    return pixels, depths.log(), speed.square().sum(0) * match.weights.to(K)
 
 
 def _bend(

@@ -33,7 +33,7 @@ def reconstruct(
         output: Folder for the results; files of an earlier run in it are replaced.
         model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded.
         image_size: Long side of the working images in pixels; default what suits the network.
-        pairs: Which photos meet: auto, complete, window-N, log-window-N or one-to-all-N.
+        pairs: Which photos meet: auto, complete, retrieval-N, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
             photos of one size share theirs.
         refine: 'ba' poses photos by matches and adjusts all cameras to them, 'align' by predicted points alone; 'none'

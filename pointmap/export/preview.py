@@ -16,7 +16,7 @@ from pointmap.scene import Scene
 from pointmap.shapes import UInt8
 
 _MAX_ROWS = 8
-_SIDES = (("seen from the left", 35.0, 20.0), ("seen from the right, higher up", -40.0, 42.0))
+_SIDES = (("seen from slightly left", 15.0, 12.0), ("seen from the right, higher up", -35.0, 38.0))
 _VIEW_WIDTH, _MARGIN, _GAP, _HEADER, _CAPTION = 960, 24, 8, 64, 20
 _SHORTEST_BAR, _SCALE_TEXT = 32, 14
 _PAPER, _INK, _FAINT = (255, 255, 255), (35, 35, 40), (110, 110, 118)

@@ -40,7 +40,7 @@ class PairMatches:
     pixels_j: Float[Tensor, "n 2"]
     """(x, y) in view j."""
     weights: Float[Tensor, "n"]
-    """How far each is trusted, in (0, 1]."""
+    """How far each is trusted: 1 is a match of tokens that is sure, more is a more exact one."""
     from_i: Bool[Tensor, "n"] | None = None
     """True where the place in i was chosen and that in j found, False the other way round; None: all from i."""
 
@@ -58,6 +58,21 @@ class PairMatches:
             pixels_j=self.pixels_j[keep],
             weights=self.weights[keep],
             from_i=from_i,
+        )
+
+    def joined(self, other: "PairMatches") -> "PairMatches":
+        """Both lists, of the same two views in the same order."""
+        assert (self.view_i, self.view_j) == (other.view_i, other.view_j)
+        from_i = [
+            torch.ones_like(part.weights, dtype=torch.bool) if part.from_i is None else part.from_i
+            for part in (self, other)
+        ]
+        return replace(
+            self,
+            pixels_i=torch.cat([self.pixels_i, other.pixels_i]),
+            pixels_j=torch.cat([self.pixels_j, other.pixels_j]),
+            weights=torch.cat([self.weights, other.weights]),
+            from_i=torch.cat(from_i),
         )
 
     def directed(self) -> "list[PairMatches]":

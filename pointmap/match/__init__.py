@@ -2,7 +2,7 @@
 
 from pointmap.match.correction import correct_groups, trust
 from pointmap.match.focals import search_focals
-from pointmap.match.keypoints import KEYPOINT_SIZE, keypoint_matches, prefer_keypoints, to_working
+from pointmap.match.keypoints import KEYPOINT_SIZE, join_keypoints, keypoint_matches, to_working
 from pointmap.match.tokens import match_tokens
 from pointmap.match.two_view import TwoView, verify
 
@@ -10,9 +10,9 @@ __all__ = [
     "KEYPOINT_SIZE",
     "TwoView",
     "correct_groups",
+    "join_keypoints",
     "keypoint_matches",
     "match_tokens",
-    "prefer_keypoints",
     "search_focals",
     "to_working",
     "trust",

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from pointmap.errors import InputError
 from pointmap.pairs.graphs import (
     WINDOW_REACH,
@@ -17,23 +19,34 @@ from pointmap.pairs.graphs import (
     symmetrize,
     window_graph,
 )
+from pointmap.pairs.retrieval import NEIGHBOURS, retrieval_graph
+from pointmap.shapes import Float
 
-CHOICES = "'auto', 'complete', 'window-K', 'log-window-K' (both also '-noncyclic') or 'one-to-all-I'"
+CHOICES = "'auto', 'complete', 'retrieval-K', 'window-K', 'log-window-K' (both also '-noncyclic') or 'one-to-all-I'"
+RETRIEVAL_ABOVE = 15
+"""'auto' looks at the photos themselves from more of them on."""
 _ALIASES = {"swin": "window", "logwin": "log-window", "oneref": "one-to-all"}
 _WINDOWS: dict[str, Callable[..., list[Pair]]] = {"window": window_graph, "log-window": log_window_graph}
 _NAME = re.compile(r"(?P<kind>[a-z]+(?:-[a-z]+)*?)(?:-(?P<number>[0-9]{1,4}))?(?P<noncyclic>-noncyclic)?")
 
 
-def make_pairs(num_views: int, strategy: str | Iterable[Any] = "auto") -> list[Pair]:
+def make_pairs(
+    num_views: int,
+    strategy: str | Iterable[Any] = "auto",
+    *,
+    similarity: Callable[[], Float[np.ndarray, "n n"]] | None = None,
+) -> list[Pair]:
     """Choose which photos the network compares.
 
     Args:
         num_views: Number of photos.
         strategy: 'complete', every photo with every other; 'window-K', with the K next ones; 'log-window-K', with
             those 1, 2, 4 ... 2^(K-1) places on (both wrap around, unless '-noncyclic' is appended; K is 3 if left
-            out); 'one-to-all-I', photo I with every other (0 if left out); 'auto', complete for small sets,
-            neighbours and some distant photos for larger ones. 'swin', 'logwin' and 'oneref' mean the same as
-            in the literature. Or the pairs themselves, as indices.
+            out); 'one-to-all-I', photo I with every other (0 if left out); 'retrieval-K', with the K most similar
+            ones (10 if left out) and the bridges that connect all; 'auto', complete for small sets, 'retrieval' above
+            15 photos, or, without similarities, neighbours and some distant photos. 'swin', 'logwin' and 'oneref'
+            mean the same as in the literature. Or the pairs themselves, as indices.
+        similarity: Says how alike the photos are; called only where it is needed.
 
     Returns:
         Ordered pairs (i, j), each in both directions; of a single photo, [(0, 0)].
@@ -43,7 +56,11 @@ def make_pairs(num_views: int, strategy: str | Iterable[Any] = "auto") -> list[P
     """
     if num_views < 1:
         raise InputError(f"Pairs need at least one photo; there are {num_views}.")
-    graph = _named_graph(num_views, strategy) if isinstance(strategy, str) else _given_graph(num_views, strategy)
+    graph = (
+        _named_graph(num_views, strategy, similarity)
+        if isinstance(strategy, str)
+        else _given_graph(num_views, strategy)
+    )
     if num_views == 1:
         return [(0, 0)]
 
@@ -58,7 +75,9 @@ def make_pairs(num_views: int, strategy: str | Iterable[Any] = "auto") -> list[P
     return list(dict.fromkeys(pairs))
 
 
-def _named_graph(num_views: int, strategy: str) -> list[Pair]:
+def _named_graph(
+    num_views: int, strategy: str, similarity: Callable[[], Float[np.ndarray, "n n"]] | None
+) -> list[Pair]:
     unknown = InputError(
         f"Unknown pair strategy {strategy!r}. Choose {CHOICES}, such as 'window-5', or give index pairs."
     )
@@ -83,9 +102,15 @@ def _named_graph(num_views: int, strategy: str) -> list[Pair]:
                 f"from 0 to {num_views - 1}."
             )
         return one_to_all_graph(num_views, reference)
+    if kind == "retrieval" and number != 0:
+        if similarity is None:
+            raise InputError(f"Pair strategy {strategy!r} needs the photos' similarities: pass `similarity`.")
+        return retrieval_graph(similarity(), number or NEIGHBOURS)
     if kind == "complete" and number is None:
         return complete_graph(num_views)
     if kind == "auto" and number is None:
+        if similarity is not None and num_views > RETRIEVAL_ABOVE:
+            return retrieval_graph(similarity())
         return spread_graph(num_views)
     raise unknown
 

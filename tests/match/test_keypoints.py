@@ -6,7 +6,7 @@ import torch
 from match_scenes import SIZES, between, random_matches
 
 from pointmap.geometry.matching import PairMatches
-from pointmap.match import keypoint_matches, prefer_keypoints
+from pointmap.match import join_keypoints, keypoint_matches
 from pointmap.match.chance import chance
 from pointmap.match.keypoints import EpipolarMatches, find_keypoints, match_keypoints, near_epipolar_lines
 from pointmap.scene import View
@@ -88,17 +88,26 @@ def test_keypoints_replace_the_matches_of_a_network_that_they_prove_wrong():
     other = between(random_matches(300), 1, 2)
     wrong = [between(random_matches(300, seed=j), 0, j) for j in range(1, 6)]
 
-    assert prefer_keypoints([*wrong, other], keypoints, VIEWS) == [found.matches for found in keypoints]
+    assert join_keypoints([*wrong, other], keypoints, VIEWS) == [found.matches for found in keypoints]
 
 
-def test_a_network_that_agrees_or_that_too_few_pairs_judge_keeps_its_matches():
+def test_keypoints_join_the_matches_of_a_network_that_agrees_or_that_too_few_pairs_judge():
     keypoints = [agreeing(0, j) for j in range(1, 6)]
     right = [agreeing(0, j).matches for j in range(1, 6)]
     wrong = [between(random_matches(300, seed=j), 0, j) for j in range(1, 6)]
 
-    assert prefer_keypoints(right, keypoints, VIEWS) == right
-    assert prefer_keypoints(wrong, keypoints[:4], VIEWS) == wrong
-    assert prefer_keypoints(wrong, [], VIEWS) == wrong
+    for network, joining in ((right, keypoints), (wrong, keypoints[:4]), (wrong, [])):
+        joined = join_keypoints(network, joining, VIEWS)
+        exact = {(found.matches.view_i, found.matches.view_j): len(found.matches.weights) for found in joining}
+        assert [(match.view_i, match.view_j) for match in joined] == [(m.view_i, m.view_j) for m in network]
+        for match, before in zip(joined, network, strict=True):
+            assert len(match.weights) == len(before.weights) + exact.get((match.view_i, match.view_j), 0)
+
+
+def test_pairs_that_only_keypoints_tie_are_added():
+    joined = join_keypoints([agreeing(0, 1).matches], [agreeing(0, 1), agreeing(1, 2)], VIEWS)
+
+    assert [(match.view_i, match.view_j, len(match.weights)) for match in joined] == [(0, 1, 100), (1, 2, 50)]
 
 
 def test_distances_to_epipolar_lines_are_those_of_pixels():

@@ -161,3 +161,21 @@ def test_no_photos_are_refused():
 
 def test_connected_parts_come_largest_first():
     assert connected_parts(6, [(4, 5), (3, 0), (0, 1)]) == [[0, 1, 3], [4, 5], [2]]
+
+
+def test_retrieval_asks_how_alike_the_photos_are_and_auto_only_for_many():
+    def walk(count):
+        places = np.arange(count)
+        return lambda: -np.abs(places[:, None] - places[None]).astype(float)
+
+    def must_not_be_asked():
+        raise AssertionError
+
+    assert make_pairs(4, "retrieval-1", similarity=walk(4)) == [(0, 1), (1, 2), (2, 3), (1, 0), (2, 1), (3, 2)]
+    assert make_pairs(40, "auto", similarity=walk(40)) == make_pairs(40, "retrieval", similarity=walk(40))
+    assert make_pairs(15, "auto", similarity=must_not_be_asked) == make_pairs(15, "auto")
+    assert make_pairs(40, "window", similarity=must_not_be_asked) == make_pairs(40, "window")
+    with pytest.raises(InputError, match="similarities"):
+        make_pairs(4, "retrieval")
+    with pytest.raises(InputError, match="retrieval-0"):
+        make_pairs(4, "retrieval-0", similarity=walk(4))
