@@ -13,6 +13,7 @@ import torch
 
 from pointmap.alignment import Alignment
 from pointmap.checkpoints import load_model
+from pointmap.densify import LEAST_PHOTOS, STEREO_SIZE, densify
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.geometry.matching import PairMatches
@@ -40,7 +41,7 @@ def reconstruct(
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
     poses: Literal["auto", "network"] = "auto",
-    depth: Literal["auto", "network"] = "auto",
+    depth: Literal["auto", "network", "stereo"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
     intrinsics: Sequence[np.ndarray | None] | None = None,
     world_from_cam: Sequence[np.ndarray | None] | None = None,
@@ -62,7 +63,9 @@ def reconstruct(
             224 network); default what suits the network.
         pairs: Which photos meet: a strategy ("auto", "complete", "retrieval-10", "window-3", "log-window-3",
             "one-to-all-0"; see `pointmap.pairs.make_pairs`) or a list of index pairs.
-        poses, depth: Where the geometry comes from; "auto" is the network.
+        poses: Where cameras come from; "auto" is the network.
+        depth: "network": as the network has it, scaled and bent to fit. "stereo": that, corrected by what the photos
+            agree on, wherever they show texture. "auto" takes stereo for three photos or more.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree. "ba"
             aligns, but takes the relative poses of pairs from matches, and then adjusts the cameras to all matches
             (bundle adjustment); the same as "align" for a network without a match read-out.
@@ -87,9 +90,12 @@ def reconstruct(
         InputError: The photos or a setting cannot be used; the message says what to do.
         Cancelled: Raised by the callback.
     """
-    for name, source in (("poses", poses), ("depth", depth)):
-        if source not in ("auto", "network"):
-            raise InputError(f"Unknown source of {name} {source!r}. Choose 'auto' or 'network'.")
+    for name, source, known in (
+        ("poses", poses, ("auto", "network")),
+        ("depth", depth, ("auto", "network", "stereo")),
+    ):
+        if source not in known:
+            raise InputError(f"Unknown source of {name} {source!r}. Choose {' or '.join(map(repr, known))}.")
     clock = _Clock()
     with _reporter(progress) as tell:
         with clock("load network"):
@@ -133,6 +139,13 @@ def reconstruct(
                 seed=seed,
                 progress=tell,
             )
+        if depth == "auto":
+            depth = "stereo" if int(alignment.registered.sum()) >= LEAST_PHOTOS else "network"
+        if depth == "stereo":
+            with clock("stereo"):
+                enough = (image_size or config.working_size) >= STEREO_SIZE
+                large = views if enough else _in_size(photos, views, STEREO_SIZE, config)
+                alignment = densify(alignment, views, large, device=network.device, progress=tell)
         scene = Scene(
             names=tuple(view.name for view in views),
             paths=tuple(view.path for view in views),
@@ -150,7 +163,7 @@ def reconstruct(
             working_intrinsics=alignment.intrinsics,
             registered=alignment.registered,
             metric=config.metric,
-            report=_report(clock, network, loaded, pair_list, alignment),
+            report=_report(clock, network, loaded, pair_list, alignment) | {"depth": depth},
         )
         if callable(progress):
             progress("done", 1, 1, scene)

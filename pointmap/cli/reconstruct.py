@@ -18,6 +18,7 @@ def reconstruct(
     pairs: str = "auto",
     shared_focal: bool | None = None,
     refine: Literal["ba", "align", "none"] = "ba",
+    depth: Literal["auto", "network", "stereo"] = "auto",
     mesh: bool = True,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -38,6 +39,8 @@ def reconstruct(
             photos of one size share theirs.
         refine: 'ba' poses photos by matches and adjusts all cameras to them, 'align' by predicted points alone; 'none'
             keeps the first estimate.
+        depth: 'network': as predicted, scaled and bent to fit. 'stereo': that, corrected by what the photos agree on.
+            'auto' takes stereo for three photos or more.
         mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.
@@ -68,6 +71,7 @@ def reconstruct(
         pairs=pairs,
         shared_focal=shared_focal,
         refine=refine,
+        depth=depth,
         device=device,
         precision=precision,
         cache=cache or own_cache,

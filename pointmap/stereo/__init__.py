@@ -1,5 +1,6 @@
 """Multi-view stereo with known cameras: depth from photos alone, and the refinement of a depth that is there."""
 
 from pointmap.stereo.refine import StereoResult, StereoSettings, refine_depths
+from pointmap.stereo.sweep import sweep_depths
 
-__all__ = ["StereoResult", "StereoSettings", "refine_depths"]
+__all__ = ["StereoResult", "StereoSettings", "refine_depths", "sweep_depths"]

@@ -6,14 +6,15 @@ from torch import Tensor
 
 from pointmap.shapes import Float
 
-_TIE = 1.0
-_DATA = 2.0
+_DATA = 0.7
+"""Weight of a sure stereo depth against the tie between two neighbouring pixels."""
+_COLOR_EDGE, _DEPTH_EDGE = 0.05, 0.05
+"""Difference of colour (in [0, 1]) or log depth between neighbours that halves their tie."""
 _LEAST_TIE = 0.02
-_COLOR_EDGE = 0.05
-_DEPTH_EDGE = 0.05
 _ROUGHNESS = 0.02
 """Steps of the log factor between neighbours above this cost less than their square: edges stay."""
 _PRIOR = 1e-5
+"""Weight of the mean over the photo, for pixels that are tied to nothing."""
 
 
 def blend(
@@ -25,32 +26,28 @@ def blend(
     *,
     rounds: int = 2,
     iterations: int = 30,
-) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
-    """Multiply the initial depth by the factor that fits the stereo depths and changes little elsewhere.
+) -> Float[Tensor, "h w"]:
+    """Logarithm of the factor on the initial depth that fits the stereo depths and changes little elsewhere.
 
-    The logarithm of the factor solves a weighted least-squares problem, with ties between neighbouring pixels that
+    It solves a weighted least-squares problem, with ties between neighbouring pixels that
     edges of colour and of the initial depth loosen; reweighted so that its own edges may stay sharp.
 
     Args:
         depth: Initial z-depth, positive.
         weight: How far a stereo depth is trusted, 0 to 1.
-        start: Logarithm of the factor to start from.
-
-    Returns:
-        The blended depth, and the logarithm of its factor.
+        start: Where to start from.
     """
     log_depth = depth.log()
     target = torch.where(weight > 0, stereo.clamp_min(1e-12).log() - log_depth, 0.0)
     weight = _DATA * weight
     factor = fill(target, weight) if start is None else start
     ties = [_cut(log_depth, color, axis) for axis in (0, 1)]
-    prior = _PRIOR
     middle = (target * weight).sum() / weight.sum().clamp_min(1e-12)
-    right = weight * target + prior * middle
+    right = weight * target + _PRIOR * middle
     for _ in range(rounds):
         now = [tie / (1 + (factor.diff(dim=axis) / _ROUGHNESS).square()) ** 0.5 for axis, tie in enumerate(ties)]
-        factor = _solve(weight + prior, now, right, factor, iterations)
-    return depth * factor.exp(), factor
+        factor = _solve(weight + _PRIOR, now, right, factor, iterations)
+    return factor
 
 
 def fill(values: Float[Tensor, "h w"], weight: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
@@ -68,7 +65,7 @@ def fill(values: Float[Tensor, "h w"], weight: Float[Tensor, "h w"]) -> Float[Te
 def _cut(log_depth: Float[Tensor, "h w"], color: Float[Tensor, "3 h w"], axis: int) -> Tensor:
     step = log_depth.diff(dim=axis) / _DEPTH_EDGE
     change = color.diff(dim=axis + 1).abs().mean(0) / _COLOR_EDGE
-    return _TIE * (1 / (1 + step.square() + change.square())).clamp_min(_LEAST_TIE)
+    return (1 / (1 + step.square() + change.square())).clamp_min(_LEAST_TIE)
 
 
 def _solve(data: Tensor, ties: list[Tensor], right: Tensor, start: Tensor, iterations: int) -> Tensor:

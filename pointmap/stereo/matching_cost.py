@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointmap.shapes import Float
+from pointmap.geometry.sampling import sample
+from pointmap.shapes import Bool, Float
+from pointmap.stereo.projection import Projection
 from pointmap.stereo.views import StereoView
 
 _NOISE = 0.015
@@ -18,6 +20,7 @@ _CHUNK = 8
 def matching_cost(
     view: StereoView,
     sources: Sequence[StereoView],
+    projections: Sequence[Projection],
     depth: Float[Tensor, "h w"],
     factors: Float[Tensor, "n"],
     *,
@@ -28,44 +31,35 @@ def matching_cost(
     Of the sources that could see the point, the better half counts: what hides it from one may leave it to another.
 
     Args:
+        projections: From the view into each source.
         depth: z-depth around which to search; 0 where there is none.
         radius: Windows have (2 radius + 1)^2 pixels. Each pixel of a window is moved by its own depth, so that windows
             follow the surface that `depth` has.
     """
-    mean, spread = _window_statistics(view.grey, radius)
-    projections = [view.projection_into(source) for source in sources]
     cost = []
     for start in range(0, len(factors), _CHUNK):
         hypotheses = factors[start : start + _CHUNK, None, None] * depth
         best: list[Tensor] = []
         seen = torch.zeros_like(hypotheses)
-        for source, (a, b) in zip(sources, projections, strict=True):
-            warped, inside = _warp(source.grey, hypotheses, a, b)
-            score = _correlation(view.grey, mean, spread, warped, radius)
+        for source, projection in zip(sources, projections, strict=True):
+            u, v, z = projection.pixels(hypotheses)
+            score, inside = correlation(view, source, u, v, radius=radius)
+            inside &= (z > 0) & (depth > 0)
             _keep_best(best, torch.where(inside, score, -1.0), (len(sources) + 1) // 2)
             seen += inside
         cost.append(_mean_of_better_half(best, seen))
     return torch.cat(cost)
 
 
-def _warp(
-    grey: Float[Tensor, "hs ws"],
-    depths: Float[Tensor, "n h w"],
-    a: Float[Tensor, "h w 3"],
-    b: Float[Tensor, "3"],
-) -> tuple[Float[Tensor, "n h w"], Tensor]:
-    """The source as it would look from the view if the depths were right, and where it does look there."""
-    height, width = grey.shape
-    x, y, z = (depths * a[..., axis] + b[axis] for axis in range(3))
-    scale = 2 / z.clamp_min(1e-6)
-    # grid_sample: -1 and 1 are the outer borders of the outermost pixels.
-    grid = torch.empty(*depths.shape, 2, dtype=depths.dtype, device=depths.device)
-    torch.mul(x, scale, out=x).add_(1).div_(width).sub_(1)
-    torch.mul(y, scale, out=y).add_(1).div_(height).sub_(1)
-    grid[..., 0], grid[..., 1] = x, y
-    inside = (z > 0) & (x.abs() < 1) & (y.abs() < 1) & (depths > 0)
-    warped = F.grid_sample(grey.expand(len(depths), 1, height, width), grid, padding_mode="border", align_corners=False)
-    return warped[:, 0], inside
+def correlation(
+    view: StereoView, source: StereoView, u: Float[Tensor, "n h w"], v: Float[Tensor, "n h w"], *, radius: int
+) -> tuple[Float[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
+    """Correlation in [-1, 1] of windows of the view with the source at pixels (u, v), and where these are inside."""
+    warped, inside = sample(source.grey, u, v)
+    mean, spread = _window_statistics(view.grey, radius)
+    warped_mean, warped_spread = _window_statistics(warped, radius)
+    covariance = box_mean(view.grey * warped, radius).addcmul_(mean.expand_as(warped), warped_mean, value=-1)
+    return covariance.div_(warped_spread).div_(spread), inside
 
 
 def _window_statistics(
@@ -75,18 +69,6 @@ def _window_statistics(
     mean = box_mean(grey, radius)
     variance = box_mean(grey * grey, radius).addcmul_(mean, mean, value=-1)
     return mean, variance.clamp_min_(0).add_(_NOISE**2).sqrt_()
-
-
-def _correlation(
-    grey: Float[Tensor, "h w"],
-    mean: Float[Tensor, "h w"],
-    spread: Float[Tensor, "h w"],
-    warped: Float[Tensor, "n h w"],
-    radius: int,
-) -> Float[Tensor, "n h w"]:
-    warped_mean, warped_spread = _window_statistics(warped, radius)
-    covariance = box_mean(grey * warped, radius).addcmul_(mean.expand_as(warped), warped_mean, value=-1)
-    return covariance.div_(warped_spread).div_(spread)
 
 
 def box_mean(values: Float[Tensor, "*batch h w"], radius: int) -> Float[Tensor, "*batch h w"]:

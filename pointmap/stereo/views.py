@@ -1,14 +1,11 @@
 """The photos as stereo sees them: grey, with their cameras, in several sizes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointmap.geometry.cameras import camera_rays
-from pointmap.geometry.transforms import invert_rigid
 from pointmap.shapes import Float
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -30,12 +27,6 @@ class StereoView:
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return self.grey.shape[0], self.grey.shape[1]
-
-    def projection_into(self, other: "StereoView") -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "3"]]:
-        """`a`, `b` such that the point at depth z on a pixel's ray has the homogeneous pixel `z * a + b` in `other`."""
-        other_from_self = invert_rigid(other.world_from_cam) @ self.world_from_cam
-        rays = camera_rays(*self.shape, self.intrinsics)
-        return rays @ (other.intrinsics @ other_from_self[:3, :3]).mT, other.intrinsics @ other_from_self[:3, 3]
 
 
 def make_view(
@@ -71,9 +62,3 @@ def pyramid_shapes(shape: tuple[int, int], coarsest: int) -> list[tuple[int, int
     while max(shapes[0]) >= 1.5 * coarsest:
         shapes.insert(0, (max(1, round(shapes[0][0] / 2)), max(1, round(shapes[0][1] / 2))))
     return shapes
-
-
-def relative_to_median(values: Sequence[Float[Tensor, "_ _"]]) -> float:
-    """Median over all positive finite values; 1 where there are none."""
-    joined = torch.cat([value[(value > 0) & value.isfinite()] for value in values])
-    return float(joined.median()) if len(joined) else 1.0

@@ -16,8 +16,8 @@ def pick(
 
     Args:
         aggregated: Regularised cost, whose minimum wins, by a parabola through it and its neighbours.
-        cost: As the photos have it. Confidence is the probability that it leaves to the winner and its neighbours,
-            beyond that of a flat curve, times the correlation there.
+        cost: As the photos have it. Confidence is the geometric mean of the correlation at the winner and of the
+            probability that the curve leaves to it and its neighbours, beyond that of a flat curve.
     """
     count = len(cost)
     winner = aggregated.argmin(0, keepdim=True)
@@ -33,5 +33,5 @@ def pick(
     flat = 3 / count
     distinct = (near / likelihood.sum(0) - flat) / (1 - flat)
     similar = 1 - cost.gather(0, winner)[0]
-    confidence = distinct.clamp(0, 1) * similar.clamp(0, 1)
+    confidence = (distinct.clamp(0, 1) * similar.clamp(0, 1)).sqrt()
     return place, torch.where(at_border, 0.0, confidence)
