@@ -9,6 +9,7 @@ are ours. SGBM (a rectified pair only) is scored where it answers, and so is the
 """
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+if not __package__:  # run as a file: python eval/stereo_depth.py
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "eval"
+
 import pointmap
-from eval.ground_truth import GroundTruth, load_ground_truth
 from pointmap.scene import Scene
 from pointmap.stereo import refine_depths, sweep_depths
+
+from .ground_truth import GroundTruth, load_ground_truth
 
 PHOTOS = 12
 

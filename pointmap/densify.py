@@ -7,10 +7,12 @@ import numpy as np
 import torch
 
 from pointmap.alignment import Alignment
-from pointmap.geometry.cameras import original_intrinsics, pixel_grid, working_intrinsics
+from pointmap.fusion.visibility import clear_free_space
+from pointmap.geometry.cameras import original_intrinsics, pixel_grid, unproject_depth, working_intrinsics
 from pointmap.geometry.sampling import sample
+from pointmap.geometry.transforms import transform_points
 from pointmap.progress import ProgressCallback
-from pointmap.scene import View
+from pointmap.scene import Scene, View
 from pointmap.stereo import refine_depths
 
 STEREO_SIZE = 320
@@ -18,6 +20,10 @@ STEREO_SIZE = 320
 LEAST_PHOTOS = 3
 """Two photos beside one another do not tell the focal length, and stereo follows a wrong one more faithfully than a
 network does: without being asked, it is left to sets with more."""
+_SURE = 0.1
+"""Stereo confidence above which a pixel is confirmed."""
+_IN_FRONT = 0.05
+"""How far in front of a confirmed surface a pixel must be, as a share of its depth, to be contradicted."""
 _CONFIRMED = 2.0
 """By how many times its height above 1 the confidence grows where stereo is sure."""
 
@@ -31,6 +37,8 @@ def densify(
     progress: ProgressCallback | None = None,
 ) -> Alignment:
     """Refine the depth maps of registered views by stereo.
+
+    What hangs in front of a surface that stereo confirms elsewhere gets the confidence of "no idea", 1.
 
     Args:
         views: Those that were aligned.
@@ -53,17 +61,44 @@ def densify(
         [depth.to(device) for depth in initial],
         progress=progress,
     )
-    depths, confidences = [], []
+    depths, sure = [], []
     for index, (view, there) in enumerate(zip(views, large, strict=True)):
         before = alignment.depths[index]
         found = _resampled(result.depths[index].cpu(), there, view, "nearest").numpy()
-        sure = _resampled(result.confidences[index].cpu(), there, view, "nearest").numpy()
         seen = bool(alignment.registered[index]) & (before > 0) & (found > 0)
         depths.append(np.where(seen, found, before).astype(before.dtype))
-        confidence = alignment.confidences[index]
-        grown = 1 + (confidence - 1) * (1 + _CONFIRMED * sure)
-        confidences.append(np.where(seen, grown, confidence).astype(confidence.dtype))
-    return replace(alignment, depths=depths, confidences=confidences)
+        confirmed = _resampled(result.confidences[index].cpu(), there, view, "nearest").numpy()
+        sure.append(np.where(seen, confirmed, 0))
+    refined = replace(alignment, depths=depths)
+    confidences = [
+        np.where(floating, 1, 1 + (confidence - 1) * (1 + _CONFIRMED * confirmed)).astype(confidence.dtype)
+        for confidence, confirmed, floating in zip(
+            alignment.confidences, sure, contradicted(refined, sure), strict=True
+        )
+    ]
+    return replace(refined, confidences=confidences)
+
+
+def contradicted(alignment: Alignment | Scene, sure: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """True at pixels that nothing confirms and that hang in front of a surface that stereo confirms in another photo.
+
+    Args:
+        sure: Stereo confidence of every depth map.
+    """
+    floating = [np.zeros(depth.shape, bool) for depth in alignment.depths]
+    registered = np.flatnonzero(alignment.registered).tolist()
+    K = alignment.working_intrinsics if isinstance(alignment, Scene) else alignment.intrinsics
+    matrices = torch.from_numpy(K[registered]).float()
+    poses = torch.from_numpy(alignment.world_from_cam[registered]).float()
+    points = []
+    for matrix, pose, index in zip(matrices, poses, registered, strict=True):
+        local = unproject_depth(torch.from_numpy(alignment.depths[index]).float(), matrix)
+        points.append(transform_points(pose, local.flatten(0, 1)).view_as(local))
+    ranks = [torch.from_numpy((sure[index] > _SURE) + 1.0).float() for index in registered]
+    cleared = clear_free_space(points, ranks, matrices, poses, tolerance=_IN_FRONT)
+    for index, rank in zip(registered, cleared, strict=True):
+        floating[index] = rank.numpy() == 0
+    return floating
 
 
 def _resampled(values: torch.Tensor, view: View, to: View, mode: str) -> torch.Tensor:
