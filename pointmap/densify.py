@@ -50,7 +50,7 @@ def densify(
     ]
     intrinsics = [working_intrinsics(K, view.working_from_original) for K, view in zip(small_K, large, strict=True)]
     initial = [
-        _resampled(torch.from_numpy(depth), view, to, "bilinear")
+        _enlarged(torch.from_numpy(depth), view, to)
         for depth, view, to in zip(alignment.depths, views, large, strict=True)
     ]
     poses = np.where(alignment.registered[:, None, None], alignment.world_from_cam, np.nan)
@@ -99,6 +99,14 @@ def contradicted(alignment: Alignment | Scene, sure: Sequence[np.ndarray]) -> li
     for index, rank in zip(registered, cleared, strict=True):
         floating[index] = rank.numpy() == 0
     return floating
+
+
+def _enlarged(depth: torch.Tensor, view: View, to: View) -> torch.Tensor:
+    """The depth map on the pixels of another working image, 0 where most of what is around is unknown."""
+    known = depth > 0  # False for NaN
+    share = _resampled(known, view, to, "bilinear")
+    total = _resampled(torch.where(known, depth, 0), view, to, "bilinear")
+    return torch.where(share > 0.5, total / share.clamp_min(0.5), 0.0)
 
 
 def _resampled(values: torch.Tensor, view: View, to: View, mode: str) -> torch.Tensor:
