@@ -16,13 +16,11 @@ from pointmap.stereo.views import StereoView
 def count_support(
     views: Sequence[StereoView],
     depths: Sequence[Float[Tensor, "h w"]],
-    confidences: Sequence[Float[Tensor, "h w"]],
     sources: Sequence[Sequence[int]],
     projections: Sequence[Sequence[Projection]],
     *,
     max_error_px: float = 1.0,
     max_difference: float = 0.05,
-    min_confidence: float = 0.05,
 ) -> list[Int[Tensor, "h w"]]:
     """For every pixel the number of its sources whose own depth says the same.
 
@@ -30,7 +28,6 @@ def count_support(
 
     Args:
         projections: From every view into each of its sources.
-        confidences: Pixels below `min_confidence` support nobody.
         max_error_px: Between a pixel and where it returns to.
         max_difference: Between the two depths in the source, relative.
     """
@@ -40,9 +37,8 @@ def count_support(
         grid = pixel_grid(*view.shape, device=depth.device)
         for j, projection in zip(neighbours, there, strict=True):
             u, v, z = projection.pixels(depth)
-            trusted = torch.where(confidences[j] >= min_confidence, depths[j], 0.0)
             # Nearest depth: between two surfaces there is none.
-            found, inside = sample(trusted, u, v, mode="nearest")
+            found, inside = sample(depths[j], u, v, mode="nearest")
             back = _seen_in(view, views[j], u, v, found)
             agrees = inside & (z > 0) & (found > 0) & ((found - z).abs() < max_difference * z)
             count += agrees & ((back - grid).norm(dim=-1) < max_error_px) & (depth > 0)

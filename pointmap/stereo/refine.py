@@ -21,6 +21,9 @@ from pointmap.stereo.sources import choose_sources
 from pointmap.stereo.views import StereoView, make_view, pyramid_shapes
 from pointmap.stereo.winners import pick
 
+_LEAST_WEIGHT = 0.1
+"""Of depths that other photos confirm, however flat their cost is."""
+
 
 @dataclass(frozen=True)
 class StereoSettings:
@@ -167,14 +170,16 @@ class _Search:
                 found.append(self._search(state, partners, projections[index], level))
                 if self.progress is not None:
                     self.progress("stereo", level * len(states) + index + 1, self.levels * len(states))
-            support = count_support(views, *map(list, zip(*found, strict=True)), self.sources, projections)
+            support = count_support(views, [depth for depth, _ in found], self.sources, projections)
             for state, (depth, confidence), supporters in zip(states, found, support, strict=True):
                 # The smaller sizes speak too: a fine search is sure of its narrow range only.
-                state.confidence = confidence * state.confidence.sqrt() * (supporters > 0)
+                so_far = state.confidence
+                state.confidence = confidence * so_far.sqrt() * (supporters > 0)
                 state.support = supporters
-                if bool((state.confidence > 0).any()):
+                weight = confidence.clamp_min(_LEAST_WEIGHT) * so_far.clamp_min(_LEAST_WEIGHT).sqrt() * (supporters > 0)
+                if bool((weight > 0).any()):
                     start = state.log_factor if level else None
-                    state.log_factor = blend(state.initial, depth, state.confidence, state.view.color, start)
+                    state.log_factor = blend(state.initial, depth, weight, state.view.color, start)
         return states
 
     def _start(self, index: int, level: int, previous: list[_State]) -> _State:
