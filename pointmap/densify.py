@@ -17,15 +17,24 @@ from pointmap.stereo import refine_depths
 
 STEREO_SIZE = 320
 """Long side of the photos that stereo compares, in pixels."""
-LEAST_PHOTOS = 3
-"""Two photos beside one another do not tell the focal length, and stereo follows a wrong one more faithfully than a
-network does: without being asked, it is left to sets with more."""
+_LEAST_PHOTOS = 3
+_LEAST_SIZE = 160
 _SURE = 0.1
 """Stereo confidence above which a pixel is confirmed."""
 _IN_FRONT = 0.05
 """How far in front of a confirmed surface a pixel must be, as a share of its depth, to be contradicted."""
 _CONFIRMED = 2.0
 """By how many times its height above 1 the confidence grows where stereo is sure."""
+
+
+def is_worthwhile(alignment: Alignment, views: Sequence[View]) -> bool:
+    """Whether to take stereo without being asked: for three registered photos or more, none very small.
+
+    Two photos beside one another do not tell the focal length, and stereo follows a wrong one more faithfully than a
+    network does.
+    """
+    large_enough = all(max(view.original_size) >= _LEAST_SIZE for view in views)
+    return large_enough and int(alignment.registered.sum()) >= _LEAST_PHOTOS
 
 
 def densify(

@@ -13,7 +13,7 @@ import torch
 
 from pointmap.alignment import Alignment
 from pointmap.checkpoints import load_model
-from pointmap.densify import LEAST_PHOTOS, STEREO_SIZE, densify
+from pointmap.densify import STEREO_SIZE, densify, is_worthwhile
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.geometry.matching import PairMatches
@@ -140,7 +140,7 @@ def reconstruct(
                 progress=tell,
             )
         if depth == "auto":
-            depth = "stereo" if int(alignment.registered.sum()) >= LEAST_PHOTOS else "network"
+            depth = "stereo" if is_worthwhile(alignment, views) else "network"
         if depth == "stereo":
             with clock("stereo"):
                 enough = (image_size or config.working_size) >= STEREO_SIZE

@@ -117,6 +117,23 @@ def test_known_cameras_are_kept(photos):
     assert abs(np.median(scene.depths[2] / truth.depths[2]) - 1) < 0.02
 
 
+def test_stereo_is_left_out_for_tiny_photos_unless_asked_for(photos):
+    truth = make_scene(scale=2, num_photos=4)
+    cameras = {"intrinsics": list(truth.working_intrinsics), "world_from_cam": list(truth.world_from_cam)}
+    settings = {"model": Oracle(), "image_size": 64, "progress": False, **cameras}
+
+    default = pointmap.reconstruct(photos, **settings)
+    asked = pointmap.reconstruct(photos, depth="stereo", **settings)
+
+    assert default.report["depth"] == "network"
+    assert asked.report["depth"] == "stereo"
+    assert asked.report["seconds"]["stereo"] > 0
+    assert not np.array_equal(asked.depths[2], default.depths[2])
+    assert abs(np.median(asked.depths[2] / truth.depths[2]) - 1) < 0.05
+    with pytest.raises(InputError, match="'stereo'"):
+        pointmap.reconstruct(photos, depth="lidar", **settings)
+
+
 def test_what_a_mask_leaves_out_takes_no_part(photos):
     truth = make_scene(scale=2, num_photos=4)
     masks = [None] * 4
