@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ _MATCH_ERROR = 1.5 / 320
 _FOCAL_SIGMA = 0.02
 """Of log focal lengths in bundle adjustment. Thousands of matches err together: where the motion does not tell the
 focal length (two photos side by side), a looser tie lets their errors choose it."""
+_MOST_FOCAL_CHANGE = 1.4
+"""Bundle adjustment that changes a focal length by a larger factor has run away; it is done again, keeping them all."""
 _PIXELS_PER_VIEW = 1000
 """Of the alignments before and after bundle adjustment: the matches determine the cameras, pointmaps only the rest."""
 
@@ -76,19 +79,23 @@ def pose_views(
     alignment = align(groups, **settings)
     verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
     directed = [part for match in verified for part in match.directed()]
-    adjusted = adjust(
-        directed,
-        intrinsics=torch.from_numpy(alignment.intrinsics),
-        world_from_cam=torch.from_numpy(alignment.world_from_cam),
-        depths=[torch.from_numpy(depth) for depth in alignment.depths],
-        registered=torch.from_numpy(alignment.registered),
-        fixed_poses=torch.tensor([pose is not None for pose in priors.world_from_cam]),
-        fixed_focals=torch.from_numpy(known),
-        cameras=torch.tensor(list(priors.cameras)),
-        noise_px=max_error_px,
-        focal_sigma=_FOCAL_SIGMA,
-        progress=progress,
-    )
+    start = torch.from_numpy(alignment.intrinsics)
+    unknowns: dict[str, Any] = {
+        "intrinsics": start,
+        "world_from_cam": torch.from_numpy(alignment.world_from_cam),
+        "depths": [torch.from_numpy(depth) for depth in alignment.depths],
+        "registered": torch.from_numpy(alignment.registered),
+        "fixed_poses": torch.tensor([pose is not None for pose in priors.world_from_cam]),
+        "fixed_focals": torch.from_numpy(known),
+        "cameras": torch.tensor(list(priors.cameras)),
+        "noise_px": max_error_px,
+        "focal_sigma": _FOCAL_SIGMA,
+        "progress": progress,
+    }
+    adjusted = adjust(directed, **unknowns)
+    changes = (adjusted.intrinsics[:, 0, 0] / start[:, 0, 0]).log().abs()[adjusted.took_part]
+    if bool((changes > log(_MOST_FOCAL_CHANGE)).any()):
+        adjusted = adjust(directed, **unknowns | {"fixed_focals": torch.ones_like(unknowns["fixed_focals"])})
     if not bool(adjusted.took_part.any()):
         return alignment
     # The depths once more, for the cameras as they are now, and through the points that these determine.

@@ -9,6 +9,12 @@ from pointmap.match.two_view import verify
 from pointmap.shapes import Bool, Float
 
 _PAIRS = 12
+_LEAST_EXACT, _LEAST_EXACT_PAIRS = 40, 3
+_EXACT_WEIGHT = 1.0
+"""Matches that weigh more are exact (keypoints). Where there are enough, they alone are asked, within a narrower band:
+it is the last pixel that tells one focal length from another."""
+_EXACT = 1 / 3
+"""Of the error that other matches may have."""
 _SPREAD, _STEPS = 0.6, 11
 _PRIOR = 0.25
 """Standard deviation of the start's log focal length."""
@@ -30,12 +36,14 @@ def search_focals(
         intrinsics: The start: K of every view in the pixels of the matches.
         known: Views whose intrinsics are kept.
     """
-    best = sorted(
-        (match for match in matches if not (known[match.view_i] and known[match.view_j])),
-        key=lambda match: -float(match.weights.sum()),
-    )[:_PAIRS]
-    if not best:
+    usable = [match for match in matches if not (known[match.view_i] and known[match.view_j])]
+    if not usable:
         return intrinsics
+    exact = [match.select(match.weights > _EXACT_WEIGHT) for match in usable]
+    exact = [match for match in exact if len(match.weights) >= _LEAST_EXACT]
+    if len(exact) >= _LEAST_EXACT_PAIRS:
+        usable, max_error_px = exact, _EXACT * max_error_px
+    best = sorted(usable, key=lambda match: -float(match.weights.sum()))[:_PAIRS]
     shifts = np.linspace(-_SPREAD, _SPREAD, _STEPS)
     scores = []
     for shift in shifts:
