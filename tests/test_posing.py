@@ -7,7 +7,9 @@ import torch
 from alignment.alignment_scenes import complete, make_groups, make_truth, pose_errors
 from match.match_scenes import turn
 
+from pointmap import posing
 from pointmap.alignment import align
+from pointmap.alignment.bundle import adjust
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, verify
 from pointmap.posing import Priors, pose_views
@@ -123,3 +125,23 @@ def test_without_matches_it_is_the_aligner():
 
     np.testing.assert_array_equal(found.world_from_cam, plain.world_from_cam)
     np.testing.assert_array_equal(found.depths[1], plain.depths[1])
+
+
+def test_a_bundle_adjustment_that_runs_away_is_done_again_without_focal_lengths(monkeypatch):
+    """What the matches tell of the focal length is too little; the adjustment takes it for another one."""
+    truth = make_truth(SHAPES)
+    fixed = []
+
+    def run_away(matches, *, intrinsics, fixed_focals, **others):
+        fixed.append(bool(fixed_focals.all()))
+        adjusted = adjust(matches, intrinsics=intrinsics, fixed_focals=fixed_focals, **others)
+        longer = adjusted.intrinsics * torch.tensor([[3.0, 1, 1], [1, 3, 1], [1, 1, 1]])
+        return adjusted if fixed[-1] else replace(adjusted, intrinsics=longer)
+
+    monkeypatch.setattr(posing, "adjust", run_away)
+    priors = Priors([None] * 3, [None] * 3, [0, 1, 2])
+
+    found = pose_views(make_groups(truth, complete(3)), all_matches(truth), SHAPES, priors)
+
+    assert fixed == [False, True]
+    np.testing.assert_allclose(found.intrinsics[:, 0, 0], truth.intrinsics[:, 0, 0], rtol=0.1)

@@ -41,11 +41,11 @@ def load_model(
     """Load a network, ready for inference.
 
     Args:
-        name_or_path: A bundled name ('small'), a folder with `config.json` and `model.safetensors`, a `.safetensors`
-            file with its `config.json` beside it, an official `.pth` file, an official name with or without its owner
-            ('naver/DUSt3R_ViTLarge_BaseDecoder_512_dpt'), or any `owner/name` or `owner/name@revision` of the hub in
-            the same layout. A bundled name comes before a path, a path before the hub. Downloads stay in the hub's
-            cache, and are used from there without asking the hub again.
+        name_or_path: A bundled name ('small', 'tiny'), a folder with `config.json` and `model.safetensors`, a
+            `.safetensors` file with its `config.json` beside it, an official `.pth` file, an official name with or
+            without its owner ('naver/DUSt3R_ViTLarge_BaseDecoder_512_dpt'), or any `owner/name` or
+            `owner/name@revision` of the hub in the same layout. A bundled name comes before a path, a path before the
+            hub. Downloads stay in the hub's cache, and are used from there without asking the hub again.
         device: Default: CUDA where there is one, else the CPU.
         precision: 'auto' (bfloat16 where the hardware has it), 'fp32', 'bf16', 'fp16' (CUDA only).
         progress: Called with ("download" | "check the download", bytes done, bytes in all) during a download.

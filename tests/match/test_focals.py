@@ -1,5 +1,7 @@
 """The focal length under which matches agree; the start where they do not tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from match_scenes import K_I, K_J, random_matches, turn, two_cameras
@@ -62,3 +64,22 @@ def test_turning_about_the_optical_axis_leaves_the_focal_length_near_the_start()
     found = search_focals([matches], start, np.zeros(2, bool), max_error_px=1.5)
 
     assert abs(np.log(found[0, 0, 0] / 250)) < 0.13
+
+
+def test_exact_matches_tell_the_focal_length_better_than_many_inexact_ones():
+    coarse = [
+        two_cameras(600, degrees=30, translation=(-2, 0.3, 0.6), noise_px=2.5, wrong=0.5, seed=seed).matches
+        for seed in range(3)
+    ]
+    exact = [
+        two_cameras(150, degrees=30, translation=(-2, 0.3, 0.6), noise_px=0.1, wrong=0.0, seed=seed + 9).matches
+        for seed in range(3)
+    ]
+    joined = [a.joined(replace(b, weights=torch.full((150,), 10.0))) for a, b in zip(coarse, exact, strict=True)]
+    start = np.stack([scaled(K_I, 1.4), scaled(K_J, 1.4)])
+
+    def error(matches):
+        return abs(np.log(search_focals(matches, start, np.zeros(2, bool), max_error_px=1.5)[0, 0, 0] / 250))
+
+    assert error(joined) < 0.1
+    assert error(joined) < error(coarse)
