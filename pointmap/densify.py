@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def _enlarged(depth: torch.Tensor, view: View, to: View) -> torch.Tensor:
     return torch.where(share > 0.5, total / share.clamp_min(0.5), 0.0)
 
 
-def _resampled(values: torch.Tensor, view: View, to: View, mode: str) -> torch.Tensor:
+def _resampled(values: torch.Tensor, view: View, to: View, mode: Literal["bilinear", "nearest"]) -> torch.Tensor:
     """A map of one working image on the pixels of another one of the same photo; the border's values beyond it."""
     from_to = torch.from_numpy(view.working_from_original @ np.linalg.inv(to.working_from_original)).float()
     grid = pixel_grid(*to.image.shape[:2])

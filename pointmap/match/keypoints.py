@@ -68,7 +68,7 @@ def find_keypoints(image: UInt8[np.ndarray, "h w 3"]) -> Keypoints:
     import cv2
 
     # By default the first doubling of the image shifts all keypoints by a quarter of a pixel.
-    finder = cv2.SIFT_create(nfeatures=_MOST, contrastThreshold=_LEAST_CONTRAST, enable_precise_upscale=True)
+    finder = cv2.SIFT.create(nfeatures=_MOST, contrastThreshold=_LEAST_CONTRAST, enable_precise_upscale=True)
     found, histograms = finder.detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None)
     if histograms is None:
         return Keypoints(torch.zeros(0, 2), torch.zeros(0, 128))
@@ -110,12 +110,12 @@ def keypoint_matches(
     unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
     total = len(views) + len(unordered)
     keypoints: list[Keypoints] = []
+    agreed: list[EpipolarMatches] = []
     for done, (view, large, mask) in enumerate(zip(views, large_views, keep, strict=True)):
         if progress is not None:
             progress("keypoints", done, total)
-        found = find_keypoints(large.image)
-        keypoints.append(_kept(Keypoints(to_working(found.pixels, large, view), found.looks), mask))
-    agreed = []
+        seen = find_keypoints(large.image)
+        keypoints.append(_kept(Keypoints(to_working(seen.pixels, large, view), seen.looks), mask))
     for done, (i, j) in enumerate(unordered, len(views)):
         if progress is not None:
             progress("keypoints", done, total)
@@ -189,8 +189,8 @@ def _agreeing(matches: PairMatches, max_error_px: float) -> EpipolarMatches | No
         return None
     # OpenCV takes points for degenerate that are near each other in pixels.
     scale = 1 / max_error_px
-    ends = [scale * pixels.double().numpy() for pixels in (matches.pixels_i, matches.pixels_j)]
-    fundamental, mask = cv2.findFundamentalMat(*ends, cv2.USAC_MAGSAC, 1.0, 0.9999, 2000)
+    ends_i, ends_j = (scale * pixels.double().numpy() for pixels in (matches.pixels_i, matches.pixels_j))
+    fundamental, mask = cv2.findFundamentalMat(ends_i, ends_j, cv2.USAC_MAGSAC, 1.0, 0.9999, 2000)
     if fundamental is None or fundamental.shape != (3, 3) or not np.isfinite(fundamental).all():
         return None
     to_scaled = np.diag([scale, scale, 1.0])

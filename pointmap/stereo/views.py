@@ -40,11 +40,11 @@ def make_view(
     """
     color = image.permute(2, 0, 1)
     color = color.float() / 255 if color.dtype == torch.uint8 else color.float()
-    full = color.shape[-2:]
-    if shape != tuple(full):
+    full = (color.shape[1], color.shape[2])
+    if shape != full:
         color = F.interpolate(color[None], shape, mode="area")[0]
     grey = (color * color.new_tensor(_LUMA)[:, None, None]).sum(0)
-    return StereoView(color, grey - grey.mean(), scaled_intrinsics(intrinsics, tuple(full), shape), world_from_cam)
+    return StereoView(color, grey - grey.mean(), scaled_intrinsics(intrinsics, full, shape), world_from_cam)
 
 
 def scaled_intrinsics(
