@@ -120,10 +120,11 @@ def reconstruct(
         groups = [_masked(group, keep) for group in groups]
         priors = Priors(known_intrinsics, known_poses, _cameras(views, shared_focal))
         matches: list[PairMatches] = []
+        matched_views: list[View] | None = None
         if refine == "ba" and config.match_dim:
             with clock("match"):
-                large = _in_size(photos, views, config.match_size or config.working_size, config)
-                matches = predict_matches(network, views, large, pair_list, progress=tell)
+                matched_views = _in_size(photos, views, config.match_size or config.working_size, config)
+                matches = predict_matches(network, views, matched_views, pair_list, progress=tell)
                 matches = [_kept(match, keep) for match in matches]
             with clock("keypoints"):
                 large = _in_size(photos, views, KEYPOINT_SIZE, config)
@@ -143,8 +144,12 @@ def reconstruct(
             depth = "stereo" if is_worthwhile(alignment, views) else "network"
         if depth == "stereo":
             with clock("stereo"):
-                enough = (image_size or config.working_size) >= STEREO_SIZE
-                large = views if enough else _in_size(photos, views, STEREO_SIZE, config)
+                if (image_size or config.working_size) >= STEREO_SIZE:
+                    large = views
+                elif matched_views is not None and config.match_size == STEREO_SIZE:
+                    large = matched_views
+                else:
+                    large = _in_size(photos, views, STEREO_SIZE, config)
                 alignment = densify(alignment, views, large, device=network.device, progress=tell)
         scene = Scene(
             names=tuple(view.name for view in views),

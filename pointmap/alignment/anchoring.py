@@ -124,12 +124,10 @@ def _bend(
     for _ in range(_PASSES):
         error = (corner * log_factor[nodes]).sum(1) - residual
         weighted = corner / (variances + error.square() / 4)[:, None]
-        normal = ties + _sum_by(crossings, (weighted[:, :, None] * corner[:, None, :]).flatten(), count**2).view_as(
-            ties
-        )
-        log_factor = torch.linalg.solve(
-            normal, _sum_by(nodes.flatten(), (weighted * residual[:, None]).flatten(), count)
-        )
+        squares = (weighted[:, :, None] * corner[:, None, :]).flatten()
+        normal = ties + _sum_by(crossings, squares, count**2).view_as(ties)
+        pull = _sum_by(nodes.flatten(), (weighted * residual[:, None]).flatten(), count)
+        log_factor = torch.linalg.solve(normal, pull)
     smooth = F.interpolate((log_factor + middle).view(1, 1, *grid), (height, width), mode="bilinear")[0, 0]
     return depth * smooth.exp().to(depth)
 
