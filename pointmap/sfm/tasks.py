@@ -1,0 +1,83 @@
+"""What COLMAP does in its own process. Nothing here imports torch: it would take longer than a small scene."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pointmap.sfm.model import SfmModel, save_model
+from pointmap.sfm.reconstruction import from_reconstruction
+
+
+def verify(folder: Path, *, database: str, seed: int, threads: int) -> None:
+    """Estimate the geometry of every pair of a database."""
+    import pycolmap
+
+    options = pycolmap.TwoViewGeometryOptions()
+    options.ransac.random_seed = seed
+    verifier = pycolmap.GeometricVerifierOptions(num_threads=threads)
+    pycolmap.geometric_verification(database, verifier, two_view_geometry_options=options)
+
+
+def map_incremental(
+    folder: Path, *, names: list[str], fixed: list[int], seed: int, threads: int, images: str | None
+) -> None:
+    """Incremental mapping of database.db into model-0.npz, ..."""
+    import pycolmap
+
+    verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
+    options = pycolmap.IncrementalPipelineOptions(num_threads=threads, random_seed=seed)
+    options.extract_colors = images is not None
+    options.min_model_size = 2
+    options.constant_cameras = set(fixed)
+    total, done = len(names), 0
+
+    def another() -> None:
+        nonlocal done
+        done += 1
+        _tell(folder, "map", min(done, total), total)
+
+    pycolmap.set_random_seed(seed)
+    models = pycolmap.incremental_mapping(
+        folder / "database.db",
+        images or folder,
+        folder / "models",
+        options=options,
+        initial_image_pair_callback=another,
+        next_image_callback=another,
+    )
+    _save(folder, models, names)
+
+
+def map_global(
+    folder: Path, *, names: list[str], fixed: list[int], seed: int, threads: int, images: str | None
+) -> None:
+    """Global mapping of database.db into model-0.npz, ..."""
+    import pycolmap
+
+    verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
+    options = pycolmap.GlobalPipelineOptions(num_threads=threads, random_seed=seed)
+    options.min_model_size = 2
+    _tell(folder, "map", 0, 1)
+    pycolmap.set_random_seed(seed)
+    models = pycolmap.global_mapping(folder / "database.db", images or folder, folder / "models", options=options)
+    _save(folder, models, names)
+
+
+def _save(folder: Path, models: dict[int, Any], names: list[str]) -> None:
+    found = [from_reconstruction(model, names) for model in models.values()]
+    for number, model in enumerate(sorted(found, key=_size, reverse=True)):
+        save_model(model, folder / f"model-{number}.npz")
+
+
+def _size(model: SfmModel) -> tuple[int, int]:
+    return int(model.registered.sum()), len(model.points)
+
+
+def _tell(folder: Path, stage: str, done: int, total: int) -> None:
+    (folder / "progress.tmp").write_text(json.dumps([stage, done, total]))
+    os.replace(folder / "progress.tmp", folder / "progress.json")
+
+
+TASKS: dict[str, Callable[..., None]] = {"verify": verify, "incremental": map_incremental, "global": map_global}
