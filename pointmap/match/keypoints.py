@@ -17,7 +17,7 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.match.chance import chance
 from pointmap.progress import ProgressCallback
 from pointmap.scene import View
-from pointmap.shapes import Bool, Float, UInt8
+from pointmap.shapes import Bool, Float, Int, UInt8
 
 KEYPOINT_SIZE = 1024
 """Long side of the images to find keypoints in."""
@@ -77,18 +77,30 @@ def find_keypoints(image: UInt8[np.ndarray, "h w 3"]) -> Keypoints:
     return Keypoints(torch.tensor([point.pt for point in found])[:_MOST], looks)
 
 
-def match_keypoints(i: Keypoints, j: Keypoints) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"]]:
-    """Pixels in i and in j of keypoints that look most alike in both directions, and clearly more so than others."""
+def nearest_keypoints(i: Keypoints, j: Keypoints) -> tuple[Int[Tensor, "k"], Int[Tensor, "k"], Float[Tensor, "k"]]:
+    """Keypoints that look most alike in both directions, and clearly more so than others.
+
+    Returns:
+        Indices into i and into j, and 1 minus the ratio of the squared distances to the best and to the second best.
+    """
     if len(i.pixels) < 2 or len(j.pixels) < 2:
-        return torch.zeros(0, 2), torch.zeros(0, 2)
+        nothing = torch.zeros(0, dtype=torch.int64)
+        return nothing, nothing, torch.zeros(0)
     alike = i.looks @ j.looks.mT
     best, there = alike.max(dim=1)
     back = alike.argmax(dim=0)
     alike.scatter_(1, there[:, None], -1.0)
     second = alike.amax(dim=1)
-    distinct = (1 - best).clamp(min=0) < _RATIO**2 * (1 - second)
-    keep = distinct & (back[there] == torch.arange(len(there)))
-    return i.pixels[keep], j.pixels[there[keep]]
+    distance, next_distance = (1 - best).clamp(min=0), 1 - second
+    distinct = distance < _RATIO**2 * next_distance
+    index_i = (distinct & (back[there] == torch.arange(len(there)))).nonzero()[:, 0]
+    return index_i, there[index_i], 1 - distance[index_i] / next_distance[index_i]
+
+
+def match_keypoints(i: Keypoints, j: Keypoints) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"]]:
+    """Pixels in i and in j of the keypoints that `nearest_keypoints` finds."""
+    index_i, index_j, _ = nearest_keypoints(i, j)
+    return i.pixels[index_i], j.pixels[index_j]
 
 
 def keypoint_matches(

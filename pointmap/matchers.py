@@ -1,0 +1,168 @@
+"""Matchers by name: keypoints, networks of others, and what our networks and the published ones say of two photos."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointmap.checkpoints import load_model
+from pointmap.errors import InputError
+from pointmap.geometry.matching import PixelMatches, match_maps
+from pointmap.images import load_views
+from pointmap.inference import image_tensor
+from pointmap.match.glue import GlueMatcher
+from pointmap.match.protocol import Matcher, Matches
+from pointmap.match.sift import SiftMatcher
+from pointmap.match.tokens import match_tokens
+from pointmap.models import Encoding, Network
+from pointmap.models.precision import resolve_device
+from pointmap.pretrained import load_pretrained
+from pointmap.shapes import Float, UInt8
+
+GLUE = {"superglue": "magic-leap-community/superglue_outdoor", "lightglue": "ETH-CVG/lightglue_superpoint"}
+CHOICES = ("sift", "pointmap", "tokens", "descriptors", *GLUE)
+_STEP = 4
+"""Distance of the seeds from which reciprocal neighbours are searched, in working pixels."""
+
+
+def load_matcher(
+    name_or_path: str | Path = "sift",
+    *,
+    network: Network | str | Path | None = None,
+    device: str | torch.device | None = None,
+) -> Matcher:
+    """A matcher, ready to `describe` images of any size and to `match` what it said of two of them.
+
+    Args:
+        name_or_path: 'sift': keypoints of OpenCV. 'pointmap': pixels whose predicted points are each other's nearest.
+            'tokens': the match read-out of our networks. 'descriptors': reciprocal local features, of networks that
+            have them (MASt3R). 'superglue', 'lightglue': SuperPoint keypoints through transformers (extra `match`);
+            instead of these two also the name of such a network on the hub, or its folder.
+        network: For the three that need one: loaded, or what `load_model` takes; default the bundled one.
+        device: Where networks run; default CUDA where there is one. A loaded one stays where it is.
+
+    Raises:
+        InputError: The name is unknown, the network does not suit it or cannot be loaded, or an extra is missing.
+    """
+    name = str(name_or_path)
+    if name == "sift":
+        return SiftMatcher()
+    if name in _FINDERS:
+        loaded = network if isinstance(network, Network) else load_model(network or "small", device=device)
+        return NetworkMatcher(loaded, name)
+    if name in GLUE or "/" in name or Path(name_or_path).is_dir():
+        model = load_pretrained(
+            "AutoModelForKeypointMatching", GLUE.get(name, name_or_path), purpose=f"The matcher {name!r}"
+        )
+        if model.config.model_type not in GLUE:
+            raise InputError(
+                f"The network of {name!r} is a {model.config.model_type!r}; matchers are {' and '.join(GLUE)}."
+            )
+        return GlueMatcher(model.to(resolve_device(device)))
+    raise InputError(
+        f"Unknown matcher {name!r}. Choose {', '.join(map(repr, CHOICES))}, or give the hub name or the folder of a "
+        "SuperGlue or LightGlue network."
+    )
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    encoding: Encoding
+    original_from_working: Float[Tensor, "3 3"]
+
+
+class NetworkMatcher:
+    """Matches of a network of ours, or a published one: photos are encoded once, pairs are decoded."""
+
+    def __init__(self, network: Network, kind: str = "pointmap") -> None:
+        """Choose what of the network's answer says which pixels match.
+
+        Args:
+            kind: 'pointmap', 'tokens' or 'descriptors', see `load_matcher`.
+
+        Raises:
+            InputError: The network does not have it.
+        """
+        config = network.config
+        if kind not in _FINDERS:
+            raise InputError(f"A network cannot match by {kind!r}. Choose {', '.join(map(repr, _FINDERS))}.")
+        if kind == "tokens" and not config.match_dim:
+            raise InputError(
+                "This network has no match read-out, which 'tokens' needs. Use a bundled one, or match by 'pointmap'."
+            )
+        if kind == "descriptors" and not config.descriptor_dim:
+            raise InputError(
+                "This network has no descriptors. Give one that has: "
+                "network='naver/MASt3R_ViTLarge_BaseDecoder_512_catmlpdpt_metric', or match by 'pointmap'."
+            )
+        self.network, self._find = network, _FINDERS[kind]
+        matching_size = config.match_size if kind == "tokens" else None
+        self.image_size = matching_size or config.working_size
+
+    @torch.no_grad()
+    def describe(self, image: UInt8[np.ndarray, "h w 3"]) -> _Encoded:
+        """Encode an image, resized and cropped as the network needs it.
+
+        Raises:
+            InputError: It is so narrow that not one patch of the network remains.
+        """
+        (view,) = load_views([image], image_size=self.image_size, patch_size=self.network.config.patch_size).views
+        encoding = self.network.encode(image_tensor(view, self.network.device))
+        return _Encoded(encoding, torch.from_numpy(np.linalg.inv(view.working_from_original)).float())
+
+    @torch.no_grad()
+    def match(self, described_i: _Encoded, described_j: _Encoded) -> Matches:
+        """Places that the network takes for the same."""
+        found = self._find(self.network, described_i.encoding, described_j.encoding)
+        return Matches(
+            _mapped(described_i.original_from_working, found.pixels_i.float().cpu()),
+            _mapped(described_j.original_from_working, found.pixels_j.float().cpu()),
+            found.scores.float().cpu(),
+        )
+
+
+def _pointmap_matches(network: Network, encoding_i: Encoding, encoding_j: Encoding) -> Matches:
+    """Pixels whose points are each other's nearest (Wang et al. 2024, DUSt3R, section 3.3)."""
+    said = network.decode(encoding_i, encoding_j)
+    found = match_maps(said.points_i[0], said.points_j[0], step=_STEP, metric="l2")
+    return _scored(found, said.confidence_i[0] - 1, said.confidence_j[0] - 1)
+
+
+def _descriptor_matches(network: Network, encoding_i: Encoding, encoding_j: Encoding) -> Matches:
+    """Pixels whose descriptors are each other's nearest (Leroy et al. 2024, MASt3R, section 3.3)."""
+    said = network.decode(encoding_i, encoding_j)
+    parts = (said.descriptors_i, said.descriptors_j, said.descriptor_confidence_i, said.descriptor_confidence_j)
+    descriptors_i, descriptors_j, sure_i, sure_j = (part[0] for part in parts if part is not None)
+    found = match_maps(descriptors_i, descriptors_j, step=_STEP, metric="dot")
+    least = network.config.descriptor_confidence_range[0]
+    return _scored(found, sure_i - least, sure_j - least)
+
+
+def _token_matches(network: Network, encoding_i: Encoding, encoding_j: Encoding) -> Matches:
+    similarity = network.match_similarity(encoding_i, encoding_j)
+    assert similarity is not None
+    pixels_i, pixels_j, weights, _ = match_tokens(
+        similarity[0], encoding_i.grid, encoding_j.grid, network.config.patch_size
+    )
+    return Matches(pixels_i.float(), pixels_j.float(), weights.float())
+
+
+_FINDERS: dict[str, Callable[[Network, Encoding, Encoding], Matches]] = {
+    "pointmap": _pointmap_matches,
+    "tokens": _token_matches,
+    "descriptors": _descriptor_matches,
+}
+
+
+def _scored(found: PixelMatches, sure_i: Float[Tensor, "h_i w_i"], sure_j: Float[Tensor, "h_j w_j"]) -> Matches:
+    """With a score from how sure the network is of both pixels, which it says as exp(x) without bound: sigmoid(x)."""
+    (x_i, y_i), (x_j, y_j) = found.pixels_i.unbind(-1), found.pixels_j.unbind(-1)
+    sure = (sure_i[y_i, x_i] * sure_j[y_j, x_j]).clamp(min=0).sqrt()
+    return Matches(found.pixels_i.float(), found.pixels_j.float(), sure / (1 + sure))
+
+
+def _mapped(matrix: Float[Tensor, "3 3"], pixels: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]
