@@ -3,15 +3,25 @@
 from pointmap.match.correction import correct_groups, trust
 from pointmap.match.focals import search_focals
 from pointmap.match.keypoints import KEYPOINT_SIZE, join_keypoints, keypoint_matches, to_working
+from pointmap.match.pictures import draw_matches
+from pointmap.match.protocol import Matcher, Matches, match_photos
 from pointmap.match.tokens import match_tokens
 from pointmap.match.two_view import TwoView, verify
+from pointmap.match.verification import Relation, fundamental, homography
 
 __all__ = [
     "KEYPOINT_SIZE",
+    "Matcher",
+    "Matches",
+    "Relation",
     "TwoView",
     "correct_groups",
+    "draw_matches",
+    "fundamental",
+    "homography",
     "join_keypoints",
     "keypoint_matches",
+    "match_photos",
     "match_tokens",
     "search_focals",
     "to_working",

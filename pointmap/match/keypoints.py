@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.match.chance import chance
+from pointmap.match.verification import fundamental
 from pointmap.progress import ProgressCallback
 from pointmap.scene import View
 from pointmap.shapes import Bool, Float, Int, UInt8
@@ -195,19 +196,13 @@ def _kept(keypoints: Keypoints, keep: Bool[np.ndarray, "h w"]) -> Keypoints:
 
 def _agreeing(matches: PairMatches, max_error_px: float) -> EpipolarMatches | None:
     """Those on one epipolar geometry, by MAGSAC++ (Barath et al. 2020); None if as many could agree by chance."""
-    import cv2
-
     if len(matches.weights) < _LEAST:
         return None
-    # OpenCV takes points for degenerate that are near each other in pixels.
-    scale = 1 / max_error_px
-    ends_i, ends_j = (scale * pixels.double().numpy() for pixels in (matches.pixels_i, matches.pixels_j))
-    fundamental, mask = cv2.findFundamentalMat(ends_i, ends_j, cv2.USAC_MAGSAC, 1.0, 0.9999, 2000)
-    if fundamental is None or fundamental.shape != (3, 3) or not np.isfinite(fundamental).all():
+    found = fundamental(matches, max_error_px=max_error_px)
+    if found is None:
         return None
-    to_scaled = np.diag([scale, scale, 1.0])
-    agreeing = torch.from_numpy(mask[:, 0] > 0)
+    agreeing = torch.from_numpy(found.inliers)
     share = float(agreeing.float().mean())
     if agreeing.sum() < _LEAST or share - chance(matches, max_error_px, sample=7, solutions=3) < _ABOVE_CHANCE:
         return None
-    return EpipolarMatches(matches.select(agreeing), to_scaled @ fundamental @ to_scaled)
+    return EpipolarMatches(matches.select(agreeing), found.matrix)

@@ -6,9 +6,7 @@ from torch import Tensor
 from pointmap.shapes import Float, UInt8
 
 
-def shrink(
-    image: UInt8[np.ndarray, "h w 3"], longest: int
-) -> tuple[UInt8[np.ndarray, "h2 w2 3"], tuple[float, float]]:
+def shrink(image: UInt8[np.ndarray, "h w 3"], longest: int) -> tuple[UInt8[np.ndarray, "h2 w2 3"], tuple[float, float]]:
     """The image with no side above `longest`, never enlarged, and how much smaller it is in x and in y (at most 1)."""
     import cv2
 

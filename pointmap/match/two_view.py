@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.match.chance import chance
+from pointmap.match.verification import Method, essential
 from pointmap.shapes import Bool, Float
 
 _LEAST_MATCHES = 12
@@ -49,35 +50,30 @@ def verify(
     intrinsics_j: Float[np.ndarray, "3 3"],
     *,
     max_error_px: float = 1.5,
+    method: Method = "opencv",
 ) -> TwoView | None:
-    """Relative pose by MAGSAC++ (Barath et al. 2020) on the five-point essential matrix (Nister 2004).
+    """Relative pose by a robust essential matrix.
 
     Args:
         intrinsics_i, intrinsics_j: Pinhole K in the pixels of the matches.
         max_error_px: Matches further from their epipolar line are outliers.
+        method: 'opencv' (MAGSAC++) or 'poselib' (extra `colmap`), see `pointmap.match.verification`.
 
     Returns:
         None where too few matches agree on any pose.
     """
-    import cv2
-
     if len(matches.weights) < _LEAST_MATCHES:
         return None
     rays_i, rays_j = (
         _normalised(pixels, K) for pixels, K in ((matches.pixels_i, intrinsics_i), (matches.pixels_j, intrinsics_j))
     )
     threshold = max_error_px / float(np.sqrt(intrinsics_i[0, 0] * intrinsics_j[0, 0]))
-    essential, mask = cv2.findEssentialMat(
-        rays_i, rays_j, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999, threshold=threshold
-    )
-    if essential is None or essential.shape != (3, 3) or not np.isfinite(essential).all():
+    found = essential(rays_i, rays_j, threshold, method)
+    if found is None:
         return None
-    turn_a, turn_b, shift = cv2.decomposeEssentialMat(essential)
-    motions = [(rotation, direction) for rotation in (turn_a, turn_b) for direction in (shift[:, 0], -shift[:, 0])]
-    agreeing = mask[:, 0] > 0
-    least_deg = float(np.degrees(threshold))
+    agreeing, least_deg = found.inliers, float(np.degrees(threshold))
     best = max(
-        (_in_front(rays_i, rays_j, *motion, agreeing, least_deg) for motion in motions),
+        (_in_front(rays_i, rays_j, *pose, agreeing, least_deg) for pose in found.poses),
         key=lambda pose: int(pose.inliers.sum()),
     )
     if best.inliers.sum() < _MOST * agreeing.sum():
