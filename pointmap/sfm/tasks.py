@@ -35,6 +35,9 @@ def map_incremental(
     # instead of 11); where there are more the result is the same.
     options.mapper.abs_pose_min_num_inliers = 15
     options.mapper.abs_pose_min_inlier_ratio = 0.15
+    # Three photos that overlap little have hardly any other tracks: redkitchen, AUC@30 of 4 photos 40 instead of 29,
+    # of 24 photos 83.3 instead of 83.6.
+    options.triangulation.ignore_two_view_tracks = False
     total, done = len(names), 0
 
     def another() -> None:
