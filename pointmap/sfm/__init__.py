@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pointmap.sfm.matched import MatchedPhotos as MatchedPhotos
     from pointmap.sfm.matched import collect_matches as collect_matches
     from pointmap.sfm.model import SfmModel as SfmModel
+    from pointmap.sfm.models import read_model as read_model
+    from pointmap.sfm.models import write_model as write_model
     from pointmap.sfm.process import SfmFailed as SfmFailed
 
 _HOME = {
@@ -22,7 +24,9 @@ _HOME = {
     "collect_matches": "pointmap.sfm.matched",
     "map_photos": "pointmap.sfm.mapping",
     "read_database": "pointmap.sfm.database",
+    "read_model": "pointmap.sfm.models",
     "write_database": "pointmap.sfm.database",
+    "write_model": "pointmap.sfm.models",
 }
 __all__ = sorted(_HOME)
 

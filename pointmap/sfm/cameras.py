@@ -1,41 +1,89 @@
-"""Our pinholes and poses as COLMAP's, and back: its first pixel's centre is (0.5, 0.5)."""
+"""Our pinholes and rotations as COLMAP's, and back: the centre of its first pixel is (0.5, 0.5)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pointmap.sfm.model_files import CAMERA_MODELS, CameraRecord
 from pointmap.shapes import Float
 
 
-def to_camera(
-    pycolmap: Any, K: Float[np.ndarray, "3 3"], size: Sequence[int] | np.ndarray, model: str, *, camera_id: int
-) -> Any:
-    """A `pycolmap.Camera` of a model with focal length(s), principal point, and coefficients that start at zero.
+def camera_record(
+    K: Float[np.ndarray, "3 3"],
+    distortion: Float[np.ndarray, "5"],
+    size: Sequence[int] | np.ndarray,
+    *,
+    model: str | None = None,
+) -> CameraRecord:
+    """A camera of a model, by default the simplest that holds these values.
 
     Args:
         K: Pinhole in our pixels.
+        distortion: OpenCV's k1, k2, p1, p2, k3.
         size: Width and height.
     """
-    camera = pycolmap.Camera(model=model, width=int(size[0]), height=int(size[1]), camera_id=camera_id)
-    focals = [K[0, 0], K[1, 1]] if len(camera.focal_length_idxs()) == 2 else [(K[0, 0] + K[1, 1]) / 2]
-    camera.params = [*focals, K[0, 2] + 0.5, K[1, 2] + 0.5, *[0.0] * len(camera.extra_params_idxs())]
-    return camera
+    focals, centre = [float(K[0, 0]), float(K[1, 1])], [float(K[0, 2]) + 0.5, float(K[1, 2]) + 0.5]
+    k1, k2, p1, p2, k3 = map(float, distortion)
+    one_focal = focals[0] == focals[1]
+    if model is None:
+        if k3:
+            model = "FULL_OPENCV"
+        elif p1 or p2 or not one_focal:
+            model = "OPENCV" if k1 or k2 or p1 or p2 else "PINHOLE"
+        else:
+            model = "RADIAL" if k2 else "SIMPLE_RADIAL" if k1 else "SIMPLE_PINHOLE"
+    mean = [sum(focals) / 2]
+    params = {
+        "SIMPLE_PINHOLE": [*mean, *centre],
+        "PINHOLE": [*focals, *centre],
+        "SIMPLE_RADIAL": [*mean, *centre, k1],
+        "RADIAL": [*mean, *centre, k1, k2],
+        "OPENCV": [*focals, *centre, k1, k2, p1, p2],
+        "FULL_OPENCV": [*focals, *centre, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0],
+    }
+    return CameraRecord(model, int(size[0]), int(size[1]), tuple(params[model]))
 
 
-def to_intrinsics(camera: Any) -> Float[np.ndarray, "3 3"]:
-    """Pinhole K, in our pixels, of a `pycolmap.Camera`; its distortion is left out."""
-    K = np.array(camera.calibration_matrix())
-    K[:2, 2] -= 0.5
-    return K
+def pinhole_and_distortion(camera: CameraRecord) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "5"]]:
+    """K in our pixels, and OpenCV's k1, k2, p1, p2, k3.
+
+    Raises:
+        ValueError: It has more distortion than that.
+    """
+    count = CAMERA_MODELS[camera.model][1]
+    values = list(camera.params)
+    if camera.model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL"):
+        values.insert(0, values[0])
+    fx, fy, cx, cy, *rest = values
+    if any(rest[5:]):
+        raise ValueError(f"a camera of {count} parameters has distortion beyond k3")
+    K = np.array([[fx, 0.0, cx - 0.5], [0.0, fy, cy - 0.5], [0.0, 0.0, 1.0]])
+    return K, np.array([*rest[:5], *[0.0] * (5 - len(rest[:5]))])
 
 
-def to_world_from_cam(image: Any) -> Float[np.ndarray, "4 4"]:
-    """Pose of a registered `pycolmap.Image`."""
-    return np.vstack([image.cam_from_world().inverse().matrix(), [0.0, 0.0, 0.0, 1.0]])
+def to_pycolmap(pycolmap: Any, record: CameraRecord, camera_id: int) -> Any:
+    """The same as a `pycolmap.Camera`."""
+    return pycolmap.Camera(
+        model=record.model, width=record.width, height=record.height, params=list(record.params), camera_id=camera_id
+    )
 
 
-def to_cam_from_world(pycolmap: Any, world_from_cam: Float[np.ndarray, "4 4"]) -> Any:
-    """A pose as a `pycolmap.Rigid3d`."""
-    rotation = world_from_cam[:3, :3].T
-    return pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), -rotation @ world_from_cam[:3, 3])
+def from_pycolmap(camera: Any) -> CameraRecord:
+    """A `pycolmap.Camera` as a record."""
+    return CameraRecord(camera.model.name, camera.width, camera.height, tuple(camera.params.tolist()))
+
+
+def rotation_from(quaternion: Float[np.ndarray, "4"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation of a quaternion w, x, y, z of any length."""
+    w, x, y, z = quaternion / np.linalg.norm(quaternion)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + 2 * w * cross + 2 * cross @ cross
+
+
+def quaternion_from(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "4"]:
+    """Unit quaternion w, x, y, z with w >= 0."""
+    from scipy.spatial.transform import Rotation
+
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True)
+    return np.array([w, x, y, z])

@@ -11,7 +11,7 @@ import numpy as np
 from pointmap.atomic import atomic_path
 from pointmap.errors import InputError
 from pointmap.extras import require
-from pointmap.sfm.cameras import to_camera, to_intrinsics
+from pointmap.sfm.cameras import camera_record, from_pycolmap, pinhole_and_distortion, to_pycolmap
 from pointmap.sfm.matched import MatchedPhotos
 from pointmap.sfm.process import run_worker
 from pointmap.shapes import Int
@@ -92,7 +92,8 @@ def _fill(pycolmap: Any, database: Any, photos: MatchedPhotos, camera_model: Cam
         same = numbers == number
         known = same & photos.known
         K = np.median(photos.intrinsics[known if known.any() else same], axis=0)
-        camera = to_camera(pycolmap, K, photos.image_sizes[same][0], camera_model, camera_id=number)
+        record = camera_record(K, np.zeros(5), photos.image_sizes[same][0], model=camera_model)
+        camera = to_pycolmap(pycolmap, record, number)
         camera.has_prior_focal_length = bool(known.any())
         database.write_camera(camera, use_camera_id=True)
         rig = pycolmap.Rig(rig_id=number)
@@ -131,7 +132,7 @@ def _content(pycolmap: Any, database: Any) -> MatchedPhotos:
     return MatchedPhotos(
         tuple(image.name for image in images),
         np.array([[camera.width, camera.height] for camera in own]),
-        np.stack([to_intrinsics(camera) for camera in own]),
+        np.stack([pinhole_and_distortion(from_pycolmap(camera))[0] for camera in own]),
         np.array([image.camera_id for image in images]),
         np.array([camera.has_prior_focal_length for camera in own]),
         tuple(points.reshape(len(points), -1)[:, :2] - 0.5 for points in keypoints),

@@ -11,7 +11,8 @@ from pointmap.errors import InputError
 from pointmap.progress import ProgressCallback
 from pointmap.sfm.database import CameraModel, camera_numbers, write_matches
 from pointmap.sfm.matched import MatchedPhotos
-from pointmap.sfm.model import SfmModel, load_model
+from pointmap.sfm.model import SfmModel
+from pointmap.sfm.models import read_model
 from pointmap.sfm.process import run_worker
 
 Method = Literal["incremental", "global"]
@@ -61,15 +62,12 @@ def map_photos(
         write_matches(folder / "database.db", photos, camera_model)
         (folder / "models").mkdir()
         settings = {
-            "names": list(photos.names),
+            "count": len(photos.names),
             "fixed": sorted(set(numbers[kept].tolist())),
             "seed": seed,
             "threads": threads,
             "images": None,
         }
         run_worker(folder, method, settings, threads=threads, time_limit=time_limit, progress=progress)
-        return [load_model(path) for path in sorted(folder.glob("model-*.npz"), key=_number)]
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("model-"))
+        models = [read_model(path).in_order(photos.names) for path in sorted(folder.glob("found/*"))]
+    return sorted(models, key=lambda model: (int(model.registered.sum()), len(model.points)), reverse=True)

@@ -1,7 +1,7 @@
 """What structure from motion finds: cameras, and points with the places where photos show them."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,19 +18,18 @@ class SfmModel:
     names: tuple[str, ...]
     """(N,) file names of all photos, registered or not."""
     image_sizes: Int[np.ndarray, "n 2"]
-    """Width and height."""
+    """Width and height; 0 where unknown."""
     registered: Bool[np.ndarray, "n"]
     world_from_cam: Float[np.ndarray, "n 4 4"]
     """Rigid poses; NaN where not registered."""
     intrinsics: Float[np.ndarray, "n 3 3"]
     """Pinhole K; NaN where not registered."""
-    radial: Float[np.ndarray, "n"]
-    """COLMAP's one coefficient of radial distortion, k1: a ray at (x, y, 1) is seen where one at (1 + k1 (x^2 + y^2))
-    (x, y) would be without it. 0 where there is none, or the camera's model is another."""
+    distortion: Float[np.ndarray, "n 5"]
+    """OpenCV's k1, k2, p1, p2, k3; 0 where there is none. Pixels of tracks have it, K alone does not."""
     points: Float[np.ndarray, "p 3"]
     """In the world frame."""
     colors: UInt8[np.ndarray, "p 3"]
-    """RGB; black where the photos were not at hand."""
+    """RGB; black where unknown."""
     errors: Float[np.ndarray, "p"]
     """Mean distance in pixels between where photos show a point and where it should be; NaN where unknown."""
     track_points: Int[np.ndarray, "t"]
@@ -43,23 +42,66 @@ class SfmModel:
     @property
     def mean_error(self) -> float:
         """Mean distance in pixels over all places of all tracks; NaN without points."""
-        if not len(self.track_points):
-            return float("nan")
-        return float(self.errors[self.track_points].mean())
+        return float(self.errors[self.track_points].mean()) if len(self.track_points) else float("nan")
 
     def seen_by(self, view: int) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "k 2"]]:
         """Points that one photo shows, and the pixels where."""
         here = self.track_views == view
         return self.track_points[here], self.track_pixels[here]
 
+    def in_order(self, names: Sequence[str]) -> "SfmModel":
+        """The same with photos in another order, and with others, which count as not registered.
 
-def save_model(model: SfmModel, path: Path) -> None:
-    """Write a model for `load_model` in another process."""
-    with path.open("wb") as file:
-        np.savez(file, **{**vars(model), "names": np.array(model.names, str)})
+        Every photo of the model must be among the names.
+        """
+        place = {name: index for index, name in enumerate(names)}
+        index = np.array([place[name] for name in self.names], np.int64)
+        count = len(names)
+
+        def spread(values: np.ndarray, fill: float) -> np.ndarray:
+            spread = np.full((count, *values.shape[1:]), fill, values.dtype)
+            spread[index] = values
+            return spread
+
+        return replace(
+            self,
+            names=tuple(names),
+            image_sizes=spread(self.image_sizes, 0),
+            registered=spread(self.registered, False),
+            world_from_cam=spread(self.world_from_cam, np.nan),
+            intrinsics=spread(self.intrinsics, np.nan),
+            distortion=spread(self.distortion, 0),
+            track_views=index[self.track_views],
+        )
 
 
-def load_model(path: Path) -> SfmModel:
-    """Read what `save_model` wrote."""
-    with np.load(path) as content:
-        return SfmModel(**{**content, "names": tuple(content["names"].tolist())})
+def projected_tracks(model: SfmModel) -> Float[np.ndarray, "t 2"]:
+    """Per place of all tracks the pixel where the point should be; infinite for one behind the camera."""
+    cam_from_world = np.linalg.inv(np.where(model.registered[:, None, None], model.world_from_cam, np.eye(4)))
+    pose = cam_from_world[model.track_views]
+    points = (pose[:, :3, :3] @ model.points[model.track_points][..., None])[..., 0] + pose[:, :3, 3]
+    ahead = points[:, 2] > 0
+    rays = points[:, :2] / np.where(ahead, points[:, 2], 1.0)[:, None]
+    rays = distort(rays, model.distortion[model.track_views])
+    K = model.intrinsics[model.track_views]
+    pixels = (K[:, :2, :2] @ rays[..., None])[..., 0] + K[:, :2, 2]
+    return np.where(ahead[:, None], pixels, np.inf)
+
+
+def reprojection_errors(model: SfmModel) -> Float[np.ndarray, "t"]:
+    """Per place of all tracks the distance in pixels to where the point should be."""
+    return np.linalg.norm(projected_tracks(model) - model.track_pixels, axis=1)
+
+
+def distort(rays: Float[np.ndarray, "n 2"], coefficients: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, "n 2"]:
+    """Where on the plane z = 1 a lens shows rays (x, y, 1), by OpenCV's k1, k2, p1, p2, k3."""
+    (x, y), (k1, k2, p1, p2, k3) = rays.T, coefficients.T
+    square = x * x + y * y
+    radial = 1 + square * (k1 + square * (k2 + square * k3))
+    return np.stack(
+        [
+            x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
+            y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y,
+        ],
+        axis=1,
+    )

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pointmap.sfm.model import SfmModel, save_model
-from pointmap.sfm.reconstruction import from_reconstruction
-
 
 def verify(folder: Path, *, database: str, seed: int, threads: int) -> None:
     """Estimate the geometry of every pair of a database."""
@@ -20,10 +17,8 @@ def verify(folder: Path, *, database: str, seed: int, threads: int) -> None:
     pycolmap.geometric_verification(database, verifier, two_view_geometry_options=options)
 
 
-def map_incremental(
-    folder: Path, *, names: list[str], fixed: list[int], seed: int, threads: int, images: str | None
-) -> None:
-    """Incremental mapping of database.db into model-0.npz, ..."""
+def map_incremental(folder: Path, *, count: int, fixed: list[int], seed: int, threads: int, images: str | None) -> None:
+    """Incremental mapping of database.db."""
     import pycolmap
 
     verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
@@ -38,12 +33,12 @@ def map_incremental(
     # Three photos that overlap little have hardly any other tracks: redkitchen, AUC@30 of 4 photos 40 instead of 29,
     # of 24 photos 83.3 instead of 83.6.
     options.triangulation.ignore_two_view_tracks = False
-    total, done = len(names), 0
+    done = 0
 
     def another() -> None:
         nonlocal done
         done += 1
-        _tell(folder, "map", min(done, total), total)
+        _tell(folder, "map", min(done, count), count)
 
     pycolmap.set_random_seed(seed)
     models = pycolmap.incremental_mapping(
@@ -54,13 +49,11 @@ def map_incremental(
         initial_image_pair_callback=another,
         next_image_callback=another,
     )
-    _save(folder, models, names)
+    _save(folder, models)
 
 
-def map_global(
-    folder: Path, *, names: list[str], fixed: list[int], seed: int, threads: int, images: str | None
-) -> None:
-    """Global mapping of database.db into model-0.npz, ..."""
+def map_global(folder: Path, *, count: int, fixed: list[int], seed: int, threads: int, images: str | None) -> None:
+    """Global mapping of database.db."""
     import pycolmap
 
     verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
@@ -69,17 +62,14 @@ def map_global(
     _tell(folder, "map", 0, 1)
     pycolmap.set_random_seed(seed)
     models = pycolmap.global_mapping(folder / "database.db", images or folder, folder / "models", options=options)
-    _save(folder, models, names)
+    _save(folder, models)
 
 
-def _save(folder: Path, models: dict[int, Any], names: list[str]) -> None:
-    found = [from_reconstruction(model, names) for model in models.values()]
-    for number, model in enumerate(sorted(found, key=_size, reverse=True)):
-        save_model(model, folder / f"model-{number}.npz")
-
-
-def _size(model: SfmModel) -> tuple[int, int]:
-    return int(model.registered.sum()), len(model.points)
+def _save(folder: Path, models: dict[int, Any]) -> None:
+    for number, model in enumerate(models.values()):
+        found = folder / "found" / str(number)
+        found.mkdir(parents=True)
+        model.write_binary(found)
 
 
 def _tell(folder: Path, stage: str, done: int, total: int) -> None:
