@@ -2,7 +2,14 @@
 
 from pointmap.match.correction import correct_groups, trust
 from pointmap.match.focals import search_focals
-from pointmap.match.keypoints import KEYPOINT_SIZE, join_keypoints, keypoint_matches, to_working
+from pointmap.match.keypoints import (
+    KEYPOINT_SIZE,
+    EpipolarMatches,
+    join_keypoints,
+    keypoint_matches,
+    near_epipolar_lines,
+    to_working,
+)
 from pointmap.match.pictures import draw_matches
 from pointmap.match.protocol import Matcher, Matches, match_photos
 from pointmap.match.tokens import match_tokens
@@ -11,6 +18,7 @@ from pointmap.match.verification import Relation, fundamental, homography
 
 __all__ = [
     "KEYPOINT_SIZE",
+    "EpipolarMatches",
     "Matcher",
     "Matches",
     "Relation",
@@ -23,6 +31,7 @@ __all__ = [
     "keypoint_matches",
     "match_photos",
     "match_tokens",
+    "near_epipolar_lines",
     "search_focals",
     "to_working",
     "trust",

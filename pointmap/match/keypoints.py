@@ -6,7 +6,7 @@ to a fraction of a pixel. Where enough of a pair's agree on an epipolar geometry
 are many more but less exact, and show whether those can be believed at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +20,15 @@ from pointmap.progress import ProgressCallback
 from pointmap.scene import View
 from pointmap.shapes import Bool, Float, Int, UInt8
 
-KEYPOINT_SIZE = 1024
+KEYPOINT_SIZE = 1600
 """Long side of the images to find keypoints in."""
-_MOST = 2000
+_MOST = 4000
 """Keypoints per photo."""
-_LEAST_CONTRAST = 0.02
-"""Half of what is usual: plain surfaces have weak ones alone."""
-_RATIO = 0.85
+_LEAST_CONTRAST = 0.01
+"""A quarter of what is usual: plain surfaces have weak ones alone."""
+_BLOCK = 1024
+"""Keypoints of i that are compared at a time: their likenesses stay in the processor's caches."""
+_RATIO = 0.8
 """The second best must be further by so much (Lowe's test); epipolar geometry removes what is left of wrong ones."""
 _ERROR = 1.5 / 1000
 """Keypoints further from their epipolar line than this part of the image's long side do not match."""
@@ -65,7 +67,7 @@ class EpipolarMatches:
 
 
 def find_keypoints(image: UInt8[np.ndarray, "h w 3"]) -> Keypoints:
-    """SIFT keypoints of an RGB image, at most 2000."""
+    """SIFT keypoints of an RGB image, at most 4000."""
     import cv2
 
     # By default the first doubling of the image shifts all keypoints by a quarter of a pixel.
@@ -87,14 +89,18 @@ def nearest_keypoints(i: Keypoints, j: Keypoints) -> tuple[Int[Tensor, "k"], Int
     if len(i.pixels) < 2 or len(j.pixels) < 2:
         nothing = torch.zeros(0, dtype=torch.int64)
         return nothing, nothing, torch.zeros(0)
-    alike = i.looks @ j.looks.mT
-    best, there = alike.max(dim=1)
-    back = alike.argmax(dim=0)
-    alike.scatter_(1, there[:, None], -1.0)
-    second = alike.amax(dim=1)
+    nearest, indices = [], []
+    highest = torch.full_like(j.looks[:, 0], -torch.inf)
+    for looks in i.looks.split(_BLOCK):
+        alike = looks @ j.looks.mT
+        likeness, index = alike.topk(2, dim=1)
+        nearest.append(likeness)
+        indices.append(index[:, 0])
+        highest = torch.maximum(highest, alike.amax(dim=0))
+    (best, second), there = torch.cat(nearest).unbind(dim=1), torch.cat(indices)
     distance, next_distance = (1 - best).clamp(min=0), 1 - second
     distinct = distance < _RATIO**2 * next_distance
-    index_i = (distinct & (back[there] == torch.arange(len(there)))).nonzero()[:, 0]
+    index_i = (distinct & (best == highest[there])).nonzero()[:, 0]
     return index_i, there[index_i], 1 - distance[index_i] / next_distance[index_i]
 
 
@@ -106,7 +112,7 @@ def match_keypoints(i: Keypoints, j: Keypoints) -> tuple[Float[Tensor, "k 2"], F
 
 def keypoint_matches(
     views: Sequence[View],
-    large_views: Sequence[View],
+    large_views: Iterable[View],
     keep: Sequence[Bool[np.ndarray, "_ _"]],
     pairs: Sequence[tuple[int, int]],
     *,

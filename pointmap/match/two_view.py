@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.match.chance import chance
-from pointmap.match.verification import Method, essential
+from pointmap.match.refinement import refine_motion, robust_loss, sampson
+from pointmap.match.verification import Method, Search, check_method, essential
 from pointmap.shapes import Bool, Float
 
 _LEAST_MATCHES = 12
@@ -51,57 +52,76 @@ def verify(
     *,
     max_error_px: float = 1.5,
     method: Method = "opencv",
+    thorough: bool = False,
 ) -> TwoView | None:
     """Relative pose by a robust essential matrix.
 
     Args:
         intrinsics_i, intrinsics_j: Pinhole K in the pixels of the matches.
         max_error_px: Matches further from their epipolar line are outliers.
-        method: 'opencv' (MAGSAC++) or 'poselib' (extra `colmap`), see `pointmap.match.verification`.
+        method: Of the search: 'opencv' (MAGSAC++, Barath et al. 2020) or 'poselib' (extra `colmap`), which finds
+            better poses where few matches are right, and refines them.
+        thorough: Search twice with OpenCV, and refine: nearly poselib's poses, in five times the time.
 
     Returns:
         None where too few matches agree on any pose.
     """
+    check_method(method)
     if len(matches.weights) < _LEAST_MATCHES:
         return None
     rays_i, rays_j = (
         _normalised(pixels, K) for pixels, K in ((matches.pixels_i, intrinsics_i), (matches.pixels_j, intrinsics_j))
     )
-    threshold = max_error_px / float(np.sqrt(intrinsics_i[0, 0] * intrinsics_j[0, 0]))
-    found = essential(rays_i, rays_j, threshold, method)
-    if found is None:
-        return None
-    agreeing, least_deg = found.inliers, float(np.degrees(threshold))
-    best = max(
-        (_in_front(rays_i, rays_j, *pose, agreeing, least_deg) for pose in found.poses),
-        key=lambda pose: int(pose.inliers.sum()),
-    )
-    if best.inliers.sum() < _MOST * agreeing.sum():
-        for motion in _plane_motions(rays_i, rays_j, threshold):
-            agreeing = _epipolar_errors(rays_i, rays_j, *motion) < threshold
-            pose = _in_front(rays_i, rays_j, *motion, agreeing, least_deg)
-            best = pose if pose.inliers.sum() > best.inliers.sum() else best
-    if best.inliers.sum() < _LEAST_MATCHES:
+    seen = _Seen(rays_i, rays_j, max_error_px / float(np.sqrt(intrinsics_i[0, 0] * intrinsics_j[0, 0])))
+    searches: tuple[Search, ...] = ("poselib",) if method == "poselib" else ("magsac", "ransac")[: 1 + thorough]
+    found = [pose for search in searches if (pose := seen.search(search)) is not None]
+    if thorough:
+        found += [seen.refined(pose) for pose in found]
+    best = max(found, key=seen.support, default=None)
+    if best is None or best.inliers.sum() < _LEAST_MATCHES:
         return None
     return replace(best, chance=chance(matches, max_error_px))
 
 
-def _in_front(
-    rays_i: np.ndarray,
-    rays_j: np.ndarray,
-    rotation: np.ndarray,
-    direction: np.ndarray,
-    agreeing: np.ndarray,
-    least_deg: float,
-) -> TwoView:
-    """A pose with those of the matches that agree with it whose points both cameras can see."""
-    depths_i, depths_j, angle = _triangulate(rays_i, rays_j, rotation, direction)
-    in_front = (depths_i > 0) & (depths_j > 0)
-    # Where rays are parallel but for noise, the sign of the depth is noise too: such points are far in front.
-    inliers = agreeing & (in_front | (angle < least_deg))
-    depths_i[~(inliers & in_front)] = depths_j[~(inliers & in_front)] = np.nan
-    parallax = float(np.median(angle[inliers])) if inliers.any() else 0.0
-    return TwoView(rotation, direction, inliers, parallax, depths_i, depths_j)
+@dataclass(frozen=True)
+class _Seen:
+    """Matches on the plane z = 1 of both cameras, and how far they may lie from their epipolar lines there."""
+
+    rays_i: Float[np.ndarray, "n 2"]
+    rays_j: Float[np.ndarray, "n 2"]
+    threshold: float
+
+    def search(self, search: Search) -> TwoView | None:
+        """The pose that most matches agree with and lie in front of."""
+        found = essential(self.rays_i, self.rays_j, self.threshold, search)
+        if found is None:
+            return None
+        poses = [self.pose(*motion, found.inliers) for motion in found.poses]
+        if max(int(pose.inliers.sum()) for pose in poses) < _MOST * found.inliers.sum():
+            poses += [self.pose(*motion) for motion in _plane_motions(self.rays_i, self.rays_j, self.threshold)]
+        return max(poses, key=lambda pose: int(pose.inliers.sum()))
+
+    def refined(self, pose: TwoView) -> TwoView:
+        """The pose at the nearest minimum of the matches' distances."""
+        return self.pose(*refine_motion(self.rays_i, self.rays_j, pose.rotation, pose.direction, self.threshold))
+
+    def pose(self, rotation: np.ndarray, direction: np.ndarray, agreeing: np.ndarray | None = None) -> TwoView:
+        """A pose with those of the matches that agree with it whose points both cameras can see."""
+        if agreeing is None:
+            agreeing = np.abs(sampson(self.rays_i, self.rays_j, rotation, direction)) < self.threshold
+        depths_i, depths_j, angle = _triangulate(self.rays_i, self.rays_j, rotation, direction)
+        in_front = (depths_i > 0) & (depths_j > 0)
+        # Where rays are parallel but for noise, the sign of the depth is noise too: such points are far in front.
+        inliers = agreeing & (in_front | (angle < np.degrees(self.threshold)))
+        depths_i[~(inliers & in_front)] = depths_j[~(inliers & in_front)] = np.nan
+        parallax = float(np.median(angle[inliers])) if inliers.any() else 0.0
+        return TwoView(rotation, direction, inliers, parallax, depths_i, depths_j)
+
+    def support(self, pose: TwoView) -> float:
+        """How much speaks for a pose: many inliers, and near ones more than those that just count."""
+        errors = sampson(self.rays_i, self.rays_j, pose.rotation, pose.direction)[pose.inliers]
+        most = robust_loss(np.array(self.threshold), self.threshold)
+        return float((most - robust_loss(errors, self.threshold)).sum())
 
 
 def _plane_motions(rays_i: np.ndarray, rays_j: np.ndarray, threshold: float) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -119,16 +139,6 @@ def _plane_motions(rays_i: np.ndarray, rays_j: np.ndarray, threshold: float) -> 
     _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.diag([scale, scale, 1]))
     lengths = [float(np.linalg.norm(translation)) for translation in translations]
     return [(R, t[:, 0] / length) for R, t, length in zip(rotations, translations, lengths, strict=True) if length > 0]
-
-
-def _epipolar_errors(rays_i: np.ndarray, rays_j: np.ndarray, rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Sampson distance of every match, on the plane z = 1."""
-    ones = np.ones((len(rays_i), 1))
-    a, b = np.concatenate([rays_i, ones], axis=1), np.concatenate([rays_j, ones], axis=1)
-    lines_j = np.cross(direction, a @ rotation.T)
-    lines_i = np.cross(b, direction) @ rotation
-    gradient = (lines_j[:, :2] ** 2).sum(1) + (lines_i[:, :2] ** 2).sum(1)
-    return np.abs((b * lines_j).sum(1)) / np.sqrt(np.maximum(gradient, 1e-18))
 
 
 def _normalised(pixels: Float[Tensor, "n 2"], K: np.ndarray) -> np.ndarray:

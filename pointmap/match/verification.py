@@ -14,6 +14,7 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.shapes import Bool, Float
 
 Method = Literal["opencv", "poselib"]
+Search = Literal["magsac", "ransac", "poselib"]
 _CONFIDENCE = 0.9999
 _ITERATIONS = 2000
 _FUNDAMENTAL_SAMPLE, _HOMOGRAPHY_SAMPLE = 7, 4
@@ -47,7 +48,7 @@ def fundamental(matches: PairMatches, *, max_error_px: float = 1.5, method: Meth
     Returns:
         None where no more than seven matches agree, for which there is always one.
     """
-    _check(method)
+    check_method(method)
     if len(matches.weights) <= _FUNDAMENTAL_SAMPLE:
         return None
     ends, to_scaled = _scaled(matches, max_error_px)
@@ -71,7 +72,7 @@ def homography(matches: PairMatches, *, max_error_px: float = 1.5, method: Metho
     Returns:
         None where no more than four matches agree, for which there is always one.
     """
-    _check(method)
+    check_method(method)
     if len(matches.weights) <= _HOMOGRAPHY_SAMPLE:
         return None
     ends, to_scaled = _scaled(matches, max_error_px)
@@ -86,17 +87,17 @@ def homography(matches: PairMatches, *, max_error_px: float = 1.5, method: Metho
 
 
 def essential(
-    rays_i: Float[np.ndarray, "n 2"], rays_j: Float[np.ndarray, "n 2"], threshold: float, method: Method = "opencv"
+    rays_i: Float[np.ndarray, "n 2"], rays_j: Float[np.ndarray, "n 2"], threshold: float, search: Search = "magsac"
 ) -> Motions | None:
     """Relative poses on which most matches agree, by the five-point algorithm (Nister 2004).
 
     Args:
         rays_i, rays_j: Matches on the plane z = 1 of both cameras; at least five.
         threshold: Sampson distance on that plane above which a match is an outlier.
-        method: 'opencv': up to four poses, of which one has the points in front. 'poselib': this one alone, refined.
+        search: 'magsac' or 'ransac' of OpenCV: four poses, of which one has the points in front. 'poselib': this one
+            alone.
     """
-    _check(method)
-    if method == "poselib":
+    if search == "poselib":
         focal = 1 / threshold
         camera = {"model": "PINHOLE", "width": 0, "height": 0, "params": [focal, focal, 0.0, 0.0]}
         pose, found = _poselib().estimate_relative_pose(
@@ -110,7 +111,12 @@ def essential(
     import cv2
 
     matrix, mask = cv2.findEssentialMat(
-        rays_i, rays_j, np.eye(3), method=cv2.USAC_MAGSAC, prob=_CONFIDENCE, threshold=threshold
+        rays_i,
+        rays_j,
+        np.eye(3),
+        method=cv2.USAC_MAGSAC if search == "magsac" else cv2.RANSAC,
+        prob=_CONFIDENCE,
+        threshold=threshold,
     )
     if matrix is None or matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         return None
@@ -119,7 +125,14 @@ def essential(
     return Motions(poses, mask[:, 0] > 0)
 
 
-_RANSAC = {"max_epipolar_error": 1.0, "max_reproj_error": 1.0, "success_prob": _CONFIDENCE, "seed": 0}
+_RANSAC = {
+    "max_epipolar_error": 1.0,
+    "max_reproj_error": 1.0,
+    "success_prob": _CONFIDENCE,
+    "max_iterations": 10_000,
+    "min_iterations": 100,
+    "seed": 0,
+}
 _REFINEMENT = {"loss_type": "TRUNCATED_CAUCHY", "loss_scale": 0.5}
 
 
@@ -127,7 +140,8 @@ def _poselib() -> Any:
     return require("poselib", extra="colmap", purpose="Verification by 'poselib'")
 
 
-def _check(method: str) -> None:
+def check_method(method: str) -> None:
+    """Raise an InputError that lists the choices."""
     if method not in ("opencv", "poselib"):
         raise InputError(f"Unknown method of verification {method!r}. Choose 'opencv' or 'poselib'.")
 
