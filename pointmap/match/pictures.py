@@ -21,7 +21,7 @@ def draw_matches(
     inliers: Bool[np.ndarray, "n"] | None = None,
     *,
     most: int = 200,
-    height: int = 480,
+    height: int = 720,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Both images in one height, side by side, with lines between the places that match.
 

@@ -73,7 +73,8 @@ def verify(
         _normalised(pixels, K) for pixels, K in ((matches.pixels_i, intrinsics_i), (matches.pixels_j, intrinsics_j))
     )
     seen = _Seen(rays_i, rays_j, max_error_px / float(np.sqrt(intrinsics_i[0, 0] * intrinsics_j[0, 0])))
-    searches: tuple[Search, ...] = ("poselib",) if method == "poselib" else ("magsac", "ransac")[: 1 + thorough]
+    both: tuple[Search, ...] = ("magsac", "ransac")
+    searches = ("poselib",) if method == "poselib" else both[: 1 + thorough]
     found = [pose for search in searches if (pose := seen.search(search)) is not None]
     if thorough:
         found += [seen.refined(pose) for pose in found]

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 
@@ -52,13 +51,3 @@ def glue_folder(kind: str, folder: Path, **detector) -> Path:
     """The same network as `glue_model`, saved."""
     glue_model(kind, **detector).save_pretrained(folder)
     return folder
-
-
-def spots(seed: int, height: int = 240, width: int = 320) -> np.ndarray:
-    """An image of rectangles of any size and colour: much to recognise."""
-    random = np.random.default_rng(seed)
-    image = np.full((height, width, 3), 128, np.uint8)
-    for _ in range(height * width // 190):
-        x, y, w, h = random.integers(0, [width, height, 30, 30])
-        image[y : y + h + 4, x : x + w + 4] = random.integers(0, 256, 3)
-    return image

@@ -5,7 +5,8 @@ import logging
 import numpy as np
 import pytest
 import torch
-from glue_models import glue_folder, glue_model, spots
+from glue_models import glue_folder, glue_model
+from spots import spots
 
 from pointmap import pretrained
 from pointmap.errors import InputError

@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 import torch
 from match_scenes import SIZES, between, random_matches
+from spots import spots
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import join_keypoints, keypoint_matches
 from pointmap.match.chance import chance
 from pointmap.match.keypoints import EpipolarMatches, find_keypoints, match_keypoints, near_epipolar_lines
 from pointmap.scene import View
-
-
-def spots(seed, height=240, width=320):
-    """An image of rectangles of any size and colour: much to recognise."""
-    random = np.random.default_rng(seed)
-    image = np.full((height, width, 3), 128, np.uint8)
-    for _ in range(400):
-        x, y, w, h = random.integers(0, [width, height, 30, 30])
-        image[y : y + h + 4, x : x + w + 4] = random.integers(0, 256, 3)
-    return image
 
 
 def view(image, scale=1.0, name="photo"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from glue_models import spots
+from spots import spots
 
 from pointmap.match import match_photos
 from pointmap.match.sift import SiftMatcher
