@@ -18,7 +18,7 @@ def retrieval_graph(similarity: Float[np.ndarray, "_ _"], neighbours: int = NEIG
     Args:
         similarity: Symmetric; larger is more alike. The diagonal says nothing.
     """
-    values = _checked(similarity)
+    values = checked_similarity(similarity)
     count = len(values)
     np.fill_diagonal(values, -np.inf)
     # Ties go to the smaller index, so that the order of photos alone decides nothing else.
@@ -33,7 +33,7 @@ def similarity_order(similarity: Float[np.ndarray, "_ _"]) -> list[int]:
     Spectral seriation (Atkins, Boman & Hendrickson, SIAM J. Computing 1998): by the eigenvector of the graph
     Laplacian's second smallest eigenvalue. It begins with the end that has the smaller index.
     """
-    weights = _checked(similarity)
+    weights = checked_similarity(similarity)
     count = len(weights)
     if count < 3:
         return list(range(count))
@@ -64,7 +64,8 @@ def _spanning_tree(values: Float[np.ndarray, "n n"]) -> list[Pair]:
     return edges
 
 
-def _checked(similarity: Float[np.ndarray, "_ _"]) -> Float[np.ndarray, "n n"]:
+def checked_similarity(similarity: Float[np.ndarray, "_ _"]) -> Float[np.ndarray, "n n"]:
+    """A symmetric copy; InputError where it is no square matrix of numbers. The diagonal may be anything."""
     values = np.array(similarity, dtype=float)
     if (
         values.ndim != 2
