@@ -36,6 +36,9 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "demo" / "photos"
 
 COLUMNS = ("set", "method", "photos", "registered", "RRA@15", "RTA@15", "AUC@30", "AbsRel", "seconds", "GiB")
 
+NETWORK_STAGES = ("load network", "pairs", "predict", "match")
+"""Of `Scene.report["seconds"]`: those in which the network works."""
+
 
 def evaluate_photos(
     sets: Positional[tuple[str, ...]] = (),
@@ -115,7 +118,17 @@ def reconstruct_and_score(
     try:
         scene = reconstruct(list(truth.files))
         seconds, memory = time.perf_counter() - start, peak_gib()
-        return score(truth, Estimate.of(scene, truth), method=method, seconds=seconds, peak_gib=memory), scene
+        stages = scene.report.get("seconds", {})
+        network_seconds = sum(stages.get(stage, 0.0) for stage in NETWORK_STAGES)
+        row = score(
+            truth,
+            Estimate.of(scene, truth),
+            method=method,
+            seconds=seconds,
+            network_seconds=network_seconds,
+            peak_gib=memory,
+        )
+        return row, scene
     except Cancelled:
         raise
     except Exception as error:

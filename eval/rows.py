@@ -59,6 +59,7 @@ class Row:
     registered: int = 0
     rra_15: float = math.nan
     rta_15: float = math.nan
+    auc_5: float = math.nan
     auc_30: float = math.nan
     rotation_deg: float = math.nan
     """Median error over the pairs."""
@@ -74,6 +75,8 @@ class Row:
     """Photos whose EXIF told the method a focal length."""
     seconds: float = math.nan
     """Wall time from photos to scene, with the network loaded; NaN for a baseline."""
+    network_seconds: float = 0.0
+    """The network's part of it."""
     peak_gib: float = math.nan
     """Peak memory of the process, its libraries included."""
     error: str | None = None
@@ -81,7 +84,13 @@ class Row:
 
 
 def score(
-    truth: GroundTruth, estimate: Estimate, *, method: str, seconds: float = math.nan, peak_gib: float = math.nan
+    truth: GroundTruth,
+    estimate: Estimate,
+    *,
+    method: str,
+    seconds: float = math.nan,
+    network_seconds: float = 0.0,
+    peak_gib: float = math.nan,
 ) -> Row:
     """Compare with the truth."""
     estimated, true = torch.from_numpy(estimate.world_from_cam).double(), torch.from_numpy(truth.world_from_cam)
@@ -96,6 +105,7 @@ def score(
         registered=int(estimated.isfinite().all(-1).all(-1).sum()),
         rra_15=errors.rra(15),
         rta_15=errors.rta(15),
+        auc_5=errors.auc(5),
         auc_30=errors.auc(30),
         rotation_deg=_median(errors.rotation_deg.numpy()),
         direction_deg=_median(errors.direction_deg.numpy()),
@@ -105,6 +115,7 @@ def score(
         depth_within_125=depth.within_125,
         exif=estimate.exif,
         seconds=seconds,
+        network_seconds=network_seconds,
         peak_gib=peak_gib,
     )
 

@@ -17,14 +17,15 @@ from pointmap.densify import STEREO_SIZE, densify, is_worthwhile
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.geometry.matching import PairMatches
-from pointmap.images import LoadedPhotos, load_views
+from pointmap.images import LoadedPhotos, iter_views, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
-from pointmap.match import KEYPOINT_SIZE, join_keypoints, keypoint_matches
+from pointmap.match import KEYPOINT_SIZE, EpipolarMatches, join_keypoints, keypoint_matches
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
 from pointmap.photo_similarity import photo_similarity
-from pointmap.posing import Priors, pose_views
+from pointmap.pose_sources import pose_photos
+from pointmap.posing import Priors
 from pointmap.progress import ProgressBar
 from pointmap.scene import Group, Scene, View
 
@@ -40,7 +41,7 @@ def reconstruct(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
-    poses: Literal["auto", "network"] = "auto",
+    poses: Literal["auto", "network", "sfm"] = "auto",
     depth: Literal["auto", "network", "stereo"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
     intrinsics: Sequence[np.ndarray | None] | None = None,
@@ -63,14 +64,17 @@ def reconstruct(
             224 network); default what suits the network.
         pairs: Which photos meet: a strategy ("auto", "complete", "retrieval-10", "window-3", "log-window-3",
             "one-to-all-0"; see `pointmap.pairs.make_pairs`) or a list of index pairs.
-        poses: Where cameras come from; "auto" is the network.
+        poses: Where cameras come from. "network": its matches and keypoints, bundle adjustment. "sfm": structure from
+            motion on keypoints alone (COLMAP, extra `colmap`); photos that it cannot register have no pose. "auto"
+            tries both, and takes what explains the keypoints best, photos that only one of them has included; without
+            the extra it is the network, and the report says so.
         depth: "network": as the network has it, scaled and bent to fit. "stereo": that, corrected by what the photos
             agree on, wherever they show texture. "auto" takes stereo for three photos or more.
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree. "ba"
             aligns, but takes the relative poses of pairs from matches, and then adjusts the cameras to all matches
             (bundle adjustment); the same as "align" for a network without a match read-out.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
-            Unknown ones take the focal length that EXIF states, if it does.
+            Unknown ones begin with the focal length that EXIF states, if it does.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
         masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all.
             What is not kept takes no part in the alignment, and has depth 0.
@@ -91,7 +95,7 @@ def reconstruct(
         Cancelled: Raised by the callback.
     """
     for name, source, known in (
-        ("poses", poses, ("auto", "network")),
+        ("poses", poses, ("auto", "network", "sfm")),
         ("depth", depth, ("auto", "network", "stereo")),
     ):
         if source not in known:
@@ -110,7 +114,7 @@ def reconstruct(
                 photos, image_size=image_size or config.working_size, patch_size=config.patch_size, progress=tell
             )
         views = loaded.views
-        known_intrinsics, known_poses, keep = _working_priors(loaded, intrinsics, world_from_cam, masks)
+        priors, start, keep = _working_priors(loaded, intrinsics, world_from_cam, masks, shared_focal)
         with clock("pairs"):
             pair_list = make_pairs(
                 len(views), pairs, similarity=lambda: photo_similarity(network, views, progress=tell)
@@ -118,28 +122,32 @@ def reconstruct(
         with clock("predict"):
             groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
         groups = [_masked(group, keep) for group in groups]
-        priors = Priors(known_intrinsics, known_poses, _cameras(views, shared_focal))
         matches: list[PairMatches] = []
+        keypoints: list[EpipolarMatches] = []
         matched_views: list[View] | None = None
         if refine == "ba" and config.match_dim:
             with clock("match"):
                 matched_views = _in_size(photos, views, config.match_size or config.working_size, config)
                 matches = predict_matches(network, views, matched_views, pair_list, progress=tell)
                 matches = [_kept(match, keep) for match in matches]
+        if matches or (poses != "network" and len(views) > 1):
             with clock("keypoints"):
-                large = _in_size(photos, views, KEYPOINT_SIZE, config)
-                agreeing = keypoint_matches(views, large, keep, pair_list, progress=tell)
-                matches = join_keypoints(matches, agreeing, views)
+                large = _one_by_one(photos, views, KEYPOINT_SIZE, config)
+                keypoints = keypoint_matches(views, large, keep, pair_list, progress=tell)
         with clock("align"):
-            alignment = pose_views(
+            posed = pose_photos(
                 groups,
-                matches,
-                [(view.image.shape[0], view.image.shape[1]) for view in views],
+                join_keypoints(matches, keypoints, views) if matches else [],
+                keypoints,
+                views,
                 priors,
+                poses=poses,
+                start=start,
                 refine="none" if refine == "none" else "align",
                 seed=seed,
                 progress=tell,
             )
+            alignment = posed.alignment
         if depth == "auto":
             depth = "stereo" if is_worthwhile(alignment, views) else "network"
         if depth == "stereo":
@@ -168,7 +176,7 @@ def reconstruct(
             working_intrinsics=alignment.intrinsics,
             registered=alignment.registered,
             metric=config.metric,
-            report=_report(clock, network, loaded, pair_list, alignment) | {"depth": depth},
+            report=_report(clock, network, loaded, pair_list, alignment) | {"poses": posed.report, "depth": depth},
         )
         if callable(progress):
             progress("done", 1, 1, scene)
@@ -180,8 +188,10 @@ def _working_priors(
     intrinsics: Sequence[Any] | None,
     world_from_cam: Sequence[Any] | None,
     masks: Sequence[Any] | None,
-) -> tuple[list[np.ndarray | None], list[np.ndarray | None], list[np.ndarray]]:
-    """What is known of the photos that could be read: intrinsics in working pixels, poses, and the pixels to keep."""
+    shared_focal: bool | None,
+) -> tuple[Priors, Priors, list[np.ndarray]]:
+    """What is known of the photos that could be read, in working pixels; the same with what EXIF says of focal lengths,
+    to begin with; and the pixels to keep."""
     count = len(loaded.views) + len(loaded.skipped)
     given = {"intrinsics": intrinsics, "world_from_cam": world_from_cam, "masks": masks}
     for name, prior in given.items():
@@ -192,30 +202,36 @@ def _working_priors(
     known: dict[str, list[Any]] = {
         name: [None if prior is None else prior[index] for index in loaded.indices] for name, prior in given.items()
     }
-    return (
-        [_working_K(K, view) for K, view in zip(known["intrinsics"], loaded.views, strict=True)],
-        known["world_from_cam"],
-        [
-            np.ones(view.image.shape[:2], bool) if mask is None else working_mask(mask, view)
-            for mask, view in zip(known["masks"], loaded.views, strict=True)
-        ],
-    )
+    told = [
+        None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
+        for K, view in zip(known["intrinsics"], loaded.views, strict=True)
+    ]
+    first = [_exif_K(view) if K is None else K for K, view in zip(told, loaded.views, strict=True)]
+    cameras = _cameras(loaded.views, shared_focal)
+    keep = [
+        np.ones(view.image.shape[:2], bool) if mask is None else working_mask(mask, view)
+        for mask, view in zip(known["masks"], loaded.views, strict=True)
+    ]
+    poses = known["world_from_cam"]
+    return Priors(told, poses, cameras), Priors(first, poses, cameras), keep
 
 
-def _working_K(K: np.ndarray | None, view: View) -> np.ndarray | None:
-    """Known intrinsics in working pixels: the caller's, else with EXIF's focal length about the photo's middle."""
-    if K is None and view.focal_px_prior is not None:
-        width, height = view.original_size
-        K = np.array([[view.focal_px_prior, 0, (width - 1) / 2], [0, view.focal_px_prior, (height - 1) / 2], [0, 0, 1]])
-    return None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
+def _exif_K(view: View) -> np.ndarray | None:
+    """Working intrinsics with the focal length that EXIF states, about the photo's middle."""
+    focal = view.focal_px_prior
+    if focal is None:
+        return None
+    width, height = view.original_size
+    K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    return working_intrinsics(K, view.working_from_original)
 
 
 def _cameras(views: list[View], shared_focal: bool | None) -> list[int]:
-    """For each photo the number of its camera: as told, or as far as sizes tell."""
+    """For each photo the number of its camera: as told, or as far as sizes and EXIF tell."""
     if shared_focal is not None:
         return [0 if shared_focal else index for index in range(len(views))]
-    sizes = [tuple(sorted(view.original_size)) for view in views]
-    return [sizes.index(size) for size in sizes]
+    kinds = [(tuple(sorted(view.original_size)), view.focal_px_prior) for view in views]
+    return [kinds.index(kind) for kind in kinds]
 
 
 def _in_size(photos: Photos, views: list[View], size: int, config: NetworkConfig) -> list[View]:
@@ -224,6 +240,18 @@ def _in_size(photos: Photos, views: list[View], size: int, config: NetworkConfig
         return views
     large = {view.name: view for view in load_views(photos, image_size=size, patch_size=config.patch_size).views}
     return [large.get(view.name, view) for view in views]
+
+
+def _one_by_one(photos: Photos, views: list[View], size: int, config: NetworkConfig) -> Iterator[View]:
+    """The same photos in a size in which not all need fit into memory; as they are where one is gone since."""
+    found = iter_views(photos, image_size=size, patch_size=config.patch_size)
+    large = next(found, None)
+    for view in views:
+        if large is not None and large.name == view.name:
+            yield large
+            large = next(found, None)
+        else:
+            yield view
 
 
 def _masked(group: Group, keep: list[np.ndarray]) -> Group:

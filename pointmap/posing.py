@@ -10,7 +10,7 @@ import torch
 
 from pointmap.alignment import Alignment, align
 from pointmap.alignment.anchoring import anchor_depths
-from pointmap.alignment.bundle import adjust
+from pointmap.alignment.bundle import Adjusted, adjust
 from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, search_focals, trust, verify
@@ -24,8 +24,23 @@ _FOCAL_SIGMA = 0.02
 focal length (two photos side by side), a looser tie lets their errors choose it."""
 _MOST_FOCAL_CHANGE = 1.4
 """Bundle adjustment that changes a focal length by a larger factor has run away; it is done again, keeping them all."""
+_EXACT_WEIGHT = 1.0
+"""Matches that weigh more are exact (keypoints): where a photo has enough, they alone settle its camera."""
+_LEAST_EXACT = 60
+_EXACT_ERROR = 1 / 3
+"""Of the error that other matches may have."""
+_EXACT_FOCAL_SIGMA = 0.1
 _PIXELS_PER_VIEW = 1000
 """Of the alignments before and after bundle adjustment: the matches determine the cameras, pointmaps only the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """Cameras and depths, and which views tell each other where they are."""
+
+    alignment: Alignment
+    ties: list[tuple[int, int]]
+    """Views whose matches agree on a relative pose, by more than chance; none without matches."""
 
 
 @dataclass(frozen=True)
@@ -45,31 +60,36 @@ def pose_views(
     shapes: Sequence[tuple[int, int]],
     priors: Priors,
     *,
+    start: Priors | None = None,
     refine: Literal["align", "none"] = "align",
     seed: int = 0,
     progress: ProgressCallback | None = None,
-) -> Alignment:
+) -> Posed:
     """Align all groups; with matches, on the relative poses that those tell.
 
     Args:
         matches: In working pixels; empty for a network that has none.
         shapes: (height, width) of every working image.
+        priors: What is known, and kept.
+        start: Cameras to begin with, from elsewhere, beside those that are known; kept until bundle adjustment.
     """
+    first = start or priors
     settings: dict[str, Any] = {
         "num_views": len(shapes),
         "shapes": shapes,
         "refine": refine,
-        "intrinsics": priors.intrinsics,
-        "world_from_cam": priors.world_from_cam,
+        "intrinsics": first.intrinsics,
+        "world_from_cam": first.world_from_cam,
         "shared_focal": priors.cameras,
         "seed": seed,
         "progress": progress,
     }
     if not matches:
-        return align(groups, **settings)
+        return Posed(align(groups, **settings), [])
     known = np.array([K is not None for K in priors.intrinsics])
+    told = np.array([K is not None for K in first.intrinsics])
     max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
-    intrinsics = search_focals(matches, _implied(groups, shapes, priors), known, max_error_px=max_error_px)
+    intrinsics = search_focals(matches, _implied(groups, shapes, first), told, max_error_px=max_error_px)
     poses = [
         verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px)
         for match in matches
@@ -78,10 +98,11 @@ def pose_views(
     settings["pixels_per_view"] = _PIXELS_PER_VIEW
     alignment = align(groups, **settings)
     verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
+    ties = [(match.view_i, match.view_j) for match in verified]
     directed = [part for match in verified for part in match.directed()]
-    start = torch.from_numpy(alignment.intrinsics)
+    before = torch.from_numpy(alignment.intrinsics)
     unknowns: dict[str, Any] = {
-        "intrinsics": start,
+        "intrinsics": before,
         "world_from_cam": torch.from_numpy(alignment.world_from_cam),
         "depths": [torch.from_numpy(depth) for depth in alignment.depths],
         "registered": torch.from_numpy(alignment.registered),
@@ -93,11 +114,12 @@ def pose_views(
         "progress": progress,
     }
     adjusted = adjust(directed, **unknowns)
-    changes = (adjusted.intrinsics[:, 0, 0] / start[:, 0, 0]).log().abs()[adjusted.took_part]
+    changes = (adjusted.intrinsics[:, 0, 0] / before[:, 0, 0]).log().abs()[adjusted.took_part]
     if bool((changes > log(_MOST_FOCAL_CHANGE)).any()):
         adjusted = adjust(directed, **unknowns | {"fixed_focals": torch.ones_like(unknowns["fixed_focals"])})
+    adjusted = _sharpened(adjusted, directed, unknowns)
     if not bool(adjusted.took_part.any()):
-        return alignment
+        return Posed(alignment, ties)
     # The depths once more, for the cameras as they are now, and through the points that these determine.
     known_poses, known_intrinsics = list(priors.world_from_cam), list(priors.intrinsics)
     for view in adjusted.took_part.nonzero()[:, 0].tolist():
@@ -107,7 +129,49 @@ def pose_views(
     alignment = align(groups, **settings)
     depths = [torch.from_numpy(depth) for depth in alignment.depths]
     anchored = anchor_depths(depths, directed, adjusted, noise_px=max_error_px)
-    return replace(alignment, depths=[depth.numpy() for depth in anchored])
+    return Posed(replace(alignment, depths=[depth.numpy() for depth in anchored]), ties)
+
+
+def _sharpened(adjusted: Adjusted, matches: Sequence[PairMatches], unknowns: dict[str, Any]) -> Adjusted:
+    """Cameras adjusted to exact matches alone, where photos have enough of them; the points of all matches for these.
+
+    The others are more by far, err alike within a photo, and so pull cameras from where a few exact ones hold them.
+    """
+    exact = [match.select(match.weights > _EXACT_WEIGHT) for match in matches]
+    number = torch.zeros(len(adjusted.intrinsics), dtype=torch.int64)
+    for match in exact:
+        number[match.view_i] += len(match.weights)
+    sharp = adjusted.took_part & (number >= _LEAST_EXACT)
+    if int(sharp.sum()) < 2:
+        return adjusted
+    scaled = [depth * float(scale) for depth, scale in zip(unknowns["depths"], adjusted.depth_scales, strict=True)]
+    cameras = unknowns | {
+        "intrinsics": adjusted.intrinsics,
+        "world_from_cam": adjusted.world_from_cam,
+        "depths": scaled,
+    }
+    held = ~sharp if bool((~sharp).any()) else unknowns["fixed_poses"]
+    refined = adjust(
+        exact,
+        **cameras
+        | {
+            "fixed_poses": unknowns["fixed_poses"] | held,
+            "noise_px": _EXACT_ERROR * unknowns["noise_px"],
+            "focal_sigma": _EXACT_FOCAL_SIGMA,
+        },
+    )
+    everywhere = torch.ones_like(sharp)
+    points = adjust(
+        matches,
+        **cameras
+        | {
+            "intrinsics": refined.intrinsics,
+            "world_from_cam": refined.world_from_cam,
+            "fixed_poses": everywhere,
+            "fixed_focals": everywhere,
+        },
+    )
+    return replace(points, took_part=adjusted.took_part)
 
 
 def _implied(groups: Sequence[Group], shapes: Sequence[tuple[int, int]], priors: Priors) -> np.ndarray:

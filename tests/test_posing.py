@@ -107,8 +107,8 @@ def test_right_matches_give_right_cameras_where_the_network_is_wrong():
     truth = make_truth(SHAPES, offset=(4, -3))
     groups = misled(make_groups(truth, complete(3)))
 
-    without = pose_views(groups, [], SHAPES, priors(truth, known=True))
-    found = pose_views(groups, all_matches(truth), SHAPES, priors(truth, known=True))
+    without = pose_views(groups, [], SHAPES, priors(truth, known=True)).alignment
+    found = pose_views(groups, all_matches(truth), SHAPES, priors(truth, known=True)).alignment
 
     assert pose_errors(without.world_from_cam, truth)[0] > 5
     turned, moved = pose_errors(found.world_from_cam, truth)
@@ -120,7 +120,7 @@ def test_without_matches_it_is_the_aligner():
     truth = make_truth(SHAPES)
     groups = make_groups(truth, complete(3))
 
-    found = pose_views(groups, [], SHAPES, priors(truth, known=False))
+    found = pose_views(groups, [], SHAPES, priors(truth, known=False)).alignment
     plain = align(groups, num_views=3, shapes=SHAPES, shared_focal=[0, 0, 0])
 
     np.testing.assert_array_equal(found.world_from_cam, plain.world_from_cam)
@@ -141,7 +141,7 @@ def test_a_bundle_adjustment_that_runs_away_is_done_again_without_focal_lengths(
     monkeypatch.setattr(posing, "adjust", run_away)
     priors = Priors([None] * 3, [None] * 3, [0, 1, 2])
 
-    found = pose_views(make_groups(truth, complete(3)), all_matches(truth), SHAPES, priors)
+    found = pose_views(make_groups(truth, complete(3)), all_matches(truth), SHAPES, priors).alignment
 
     assert fixed == [False, True]
     np.testing.assert_allclose(found.intrinsics[:, 0, 0], truth.intrinsics[:, 0, 0], rtol=0.1)

@@ -17,6 +17,7 @@ def reconstruct(
     image_size: int | None = None,
     pairs: str = "auto",
     shared_focal: bool | None = None,
+    poses: Literal["auto", "network", "sfm"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
     depth: Literal["auto", "network", "stereo"] = "auto",
     mesh: bool = True,
@@ -37,6 +38,8 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, retrieval-N, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
             photos of one size share theirs.
+        poses: 'network': cameras by its matches and keypoints. 'sfm': by structure from motion on keypoints alone
+            (COLMAP; pip install 'pointmap[colmap]'). 'auto' takes what explains the keypoints best, or both.
         refine: 'ba' poses photos by matches and adjusts all cameras to them, 'align' by predicted points alone; 'none'
             keeps the first estimate.
         depth: 'network': as predicted, scaled and bent to fit. 'stereo': that, corrected by what the photos agree on.
@@ -70,6 +73,7 @@ def reconstruct(
         image_size=image_size,
         pairs=pairs,
         shared_focal=shared_focal,
+        poses=poses,
         refine=refine,
         depth=depth,
         device=device,

@@ -1,8 +1,9 @@
 """Load a set of photos as views, leaving out those that cannot be read."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import cpu_count
@@ -69,25 +70,46 @@ def load_views(
     listing = list_photos(photos)
     _register_heif()
 
-    def load(listed: ListedPhoto) -> View | SkippedPhoto:
-        return _load_one(listed, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
-
     results: list[View | SkippedPhoto] = []
-    pool = ThreadPoolExecutor(max_workers=min(4, cpu_count() or 1))
-    try:
-        for result in pool.map(load, _named(listing)):
-            results.append(result)
-            if progress is not None:
-                progress("load", len(results), len(listing))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
+    for result in _results(listing, image_size=image_size, patch_size=patch_size, square_ok=square_ok):
+        results.append(result)
+        if progress is not None:
+            progress("load", len(results), len(listing))
     views = [result for result in results if isinstance(result, View)]
     skipped = [result for result in results if isinstance(result, SkippedPhoto)]
     if not views:
         raise InputError(_nothing_readable(skipped))
     indices = [index for index, result in enumerate(results) if isinstance(result, View)]
     return LoadedPhotos(views, skipped, indices)
+
+
+def iter_views(
+    photos: PhotoSource | Sequence[PhotoSource], *, image_size: int, patch_size: int, square_ok: bool = False
+) -> Iterator[View]:
+    """The views of `load_views` one after the other, for sizes in which not all need be in memory at once."""
+    for result in _results(list_photos(photos), image_size=image_size, patch_size=patch_size, square_ok=square_ok):
+        if isinstance(result, View):
+            yield result
+
+
+def _results(
+    listing: Sequence[ListedPhoto], *, image_size: int, patch_size: int, square_ok: bool
+) -> Iterator[View | SkippedPhoto]:
+    """Every listed photo in order; a few are decoded ahead."""
+    threads = min(4, cpu_count() or 1)
+    pool = ThreadPoolExecutor(max_workers=threads)
+    ahead: deque[Future[View | SkippedPhoto]] = deque()
+    try:
+        for listed in _named(listing):
+            ahead.append(
+                pool.submit(_load_one, listed, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
+            )
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_ok: bool) -> View | SkippedPhoto:

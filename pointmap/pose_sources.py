@@ -1,0 +1,265 @@
+"""Cameras from the network and from structure from motion: which of them the photos bear out, and both together.
+
+Both answers are judged by the same witnesses: keypoints that lie on their epipolar lines, of all pairs in which enough
+keypoints agree on any epipolar geometry at all. Photos that structure from motion did not register are placed by the
+network, moved into its frame by the photos that both have, and everything is adjusted together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pointmap.alignment import Alignment
+from pointmap.errors import InputError
+from pointmap.extras import is_installed, require
+from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
+from pointmap.geometry.matching import PairMatches
+from pointmap.geometry.similarity import align_cameras, move_cameras
+from pointmap.match import EpipolarMatches, near_epipolar_lines
+from pointmap.pairs import connected_parts
+from pointmap.posing import Posed, Priors, pose_views
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Group, View
+from pointmap.sfm import SfmFailed, SfmModel, collect_matches, map_photos
+from pointmap.shapes import Bool, Float, Int
+
+PoseSource = Literal["auto", "network", "sfm"]
+_LEAST_PHOTOS = 3
+"""Of two, structure from motion knows no more than their matches say anyway."""
+_CLEARLY = 0.02
+"""By how much more of the keypoints the cameras of structure from motion must explain to be preferred."""
+_ERROR = 1 / 1000
+"""Keypoints further from their epipolar line than this part of the image's long side are not explained."""
+_SECONDS, _SECONDS_PER_PHOTO = 30.0, 20.0
+"""After which structure from motion is given up."""
+
+
+@dataclass(frozen=True, eq=False)
+class PosedScene:
+    """Cameras and depths, and where they come from."""
+
+    alignment: Alignment
+    report: dict[str, Any]
+    """Plain JSON values: `source`, `why`, `explained` (share of the keypoints per candidate), `components` (the photos
+    that matches tie together, the largest first) and per photo its `source` and `explained`."""
+
+
+def pose_photos(
+    groups: Sequence[Group],
+    matches: Sequence[PairMatches],
+    keypoints: Sequence[EpipolarMatches],
+    views: Sequence[View],
+    priors: Priors,
+    *,
+    poses: PoseSource = "auto",
+    start: Priors | None = None,
+    refine: Literal["align", "none"] = "align",
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> PosedScene:
+    """Pose photos by the network, by structure from motion, or by what explains the keypoints best.
+
+    Photos of which matches tie two or more together, but none to the largest part, show another scene: they are not
+    registered.
+
+    Args:
+        groups: The network's predictions.
+        matches: For `pose_views`.
+        keypoints: In working pixels; structure from motion sees these alone.
+        priors, start: See `pose_views`.
+
+    Raises:
+        InputError: `poses` is "sfm", and pycolmap is missing or it registers no photo.
+    """
+    shapes = [(view.image.shape[0], view.image.shape[1]) for view in views]
+    settings: dict[str, Any] = {"refine": refine, "seed": seed, "progress": progress}
+    if poses == "sfm":
+        require("pycolmap", extra="colmap", purpose="Cameras from structure from motion (poses='sfm')")
+    network = pose_views(groups, matches, shapes, priors, start=start, **settings)
+    if poses == "network":
+        return _judged({"network": network}, "network", "asked for", keypoints, views)
+    model, why = _structure(network.alignment, keypoints, views, priors, seed=seed, progress=progress)
+    if model is None:
+        if poses == "sfm":
+            raise InputError(f"poses='sfm', but {why}. Take more photos with overlap, or let poses be 'auto'.")
+        return _judged({"network": network}, "network", why, keypoints, views)
+    if poses == "sfm":
+        kept = pose_views(groups, matches, shapes, _as_priors(model, views, priors), **settings)
+        kept = _without(kept, ~model.registered, "structure from motion could not register them")
+        return _judged({"sfm": kept}, "sfm", "asked for", keypoints, views, model)
+    both = pose_views(
+        groups, matches, shapes, priors, start=_joined(model, network.alignment, views, priors), **settings
+    )
+    candidates = {"network": network, "sfm": both}
+    explained = {name: _share(_explained(keypoints, posed.alignment)) for name, posed in candidates.items()}
+    chosen = "sfm" if explained["sfm"] > explained["network"] + _CLEARLY else "network"
+    why = (
+        f"keypoints explained: {explained['sfm']:.1%} beginning with structure from motion "
+        f"({int(model.registered.sum())} of {len(views)} photos), {explained['network']:.1%} with the network"
+    )
+    return _judged(candidates, chosen, why, keypoints, views, model)
+
+
+def _structure(
+    alignment: Alignment,
+    keypoints: Sequence[EpipolarMatches],
+    views: Sequence[View],
+    priors: Priors,
+    *,
+    seed: int,
+    progress: ProgressCallback | None,
+) -> tuple[SfmModel | None, str]:
+    """The largest model of structure from motion, or None and why there is none."""
+    if not is_installed("pycolmap"):
+        return None, "structure from motion needs pycolmap: pip install 'pointmap[colmap]'"
+    if len(views) < _LEAST_PHOTOS:
+        return None, f"structure from motion is asked from {_LEAST_PHOTOS} photos on"
+    if any(pose is not None for pose in priors.world_from_cam):
+        return None, "poses were given"
+    pixels = [_in_original_pixels(found.matches, views) for found in keypoints]
+    if not pixels:
+        return None, "no two photos share keypoints"
+    known = np.array([K is not None for K in priors.intrinsics])
+    photos = collect_matches(
+        pixels,
+        np.array([view.original_size for view in views]),
+        np.stack(
+            [
+                original_intrinsics(K, view.working_from_original)
+                for K, view in zip(alignment.intrinsics, views, strict=True)
+            ]
+        ),
+        # A focal length that is known has no company.
+        cameras=np.where(known, len(views) + np.arange(len(views)), priors.cameras).tolist(),
+        known=np.ones(len(views), bool),
+        names=[view.name for view in views],
+    )
+    limit = _SECONDS + _SECONDS_PER_PHOTO * len(views)
+    try:
+        models = map_photos(photos, fixed=known, seed=seed, time_limit=limit, progress=progress)
+    except SfmFailed as error:
+        return None, f"structure from motion failed ({error})"
+    if not models:
+        return None, "structure from motion registered no photo"
+    return models[0], ""
+
+
+def _in_original_pixels(matches: PairMatches, views: Sequence[View]) -> PairMatches:
+    ends = []
+    for view, pixels in ((matches.view_i, matches.pixels_i), (matches.view_j, matches.pixels_j)):
+        matrix = torch.from_numpy(np.linalg.inv(views[view].working_from_original))
+        ends.append(pixels.double() @ matrix[:2, :2].mT + matrix[:2, 2])
+    return PairMatches(matches.view_i, matches.view_j, ends[0], ends[1], matches.weights)
+
+
+def _as_priors(model: SfmModel, views: Sequence[View], priors: Priors) -> Priors:
+    """The cameras that structure from motion registered, beside those that are known."""
+    intrinsics, poses = list(priors.intrinsics), list(priors.world_from_cam)
+    for index in np.flatnonzero(model.registered).tolist():
+        poses[index] = model.world_from_cam[index]
+        if intrinsics[index] is None:
+            intrinsics[index] = working_intrinsics(model.intrinsics[index], views[index].working_from_original)
+    return Priors(intrinsics, poses, priors.cameras)
+
+
+def _joined(model: SfmModel, alignment: Alignment, views: Sequence[View], priors: Priors) -> Priors:
+    """As `_as_priors`, and the network's cameras of all other photos, moved into the same frame."""
+    joined = _as_priors(model, views, priors)
+    both = model.registered & alignment.registered
+    if both.sum() < 2:
+        return joined
+    moves = align_cameras(
+        torch.from_numpy(alignment.world_from_cam[both]), torch.from_numpy(model.world_from_cam[both])
+    )
+    moved = move_cameras(moves, torch.from_numpy(alignment.world_from_cam)).numpy()
+    poses = list(joined.world_from_cam)
+    for index in np.flatnonzero(alignment.registered & ~model.registered).tolist():
+        poses[index] = moved[index]
+    return Priors(joined.intrinsics, poses, priors.cameras)
+
+
+def _explained(keypoints: Sequence[EpipolarMatches], alignment: Alignment) -> Int[np.ndarray, "views 2"]:
+    """Per photo how many matches of keypoints lie on the epipolar lines of these cameras, and of how many."""
+    counts = np.zeros((len(alignment.registered), 2), np.int64)
+    for found in keypoints:
+        pair = [found.matches.view_i, found.matches.view_j]
+        agreeing = 0
+        if alignment.registered[pair].all():
+            size = max(max(alignment.depths[view].shape) for view in pair)
+            fundamental = _fundamental(*alignment.world_from_cam[pair], *alignment.intrinsics[pair])
+            agreeing = int(near_epipolar_lines(found.matches, fundamental, _ERROR * size).sum())
+        counts[pair] += (agreeing, len(found.matches.weights))
+    return counts
+
+
+def _fundamental(
+    world_from_i: Float[np.ndarray, "4 4"],
+    world_from_j: Float[np.ndarray, "4 4"],
+    K_i: Float[np.ndarray, "3 3"],
+    K_j: Float[np.ndarray, "3 3"],
+) -> Float[np.ndarray, "3 3"]:
+    """x_j^T F x_i = 0, in the pixels of K."""
+    j_from_i = np.linalg.inv(world_from_j) @ world_from_i
+    x, y, z = j_from_i[:3, 3] / max(float(np.linalg.norm(j_from_i[:3, 3])), 1e-12)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.linalg.inv(K_j).T @ cross @ j_from_i[:3, :3] @ np.linalg.inv(K_i)
+
+
+def _share(counts: Int[np.ndarray, "views 2"]) -> float:
+    return float(counts[:, 0].sum() / max(int(counts[:, 1].sum()), 1))
+
+
+def _without(posed: Posed, views: Bool[np.ndarray, "views"], why: str) -> Posed:
+    """The same, with some views not registered."""
+    alignment = posed.alignment
+    lost = np.flatnonzero(views & alignment.registered).tolist()
+    if not lost:
+        return posed
+    poses, registered = alignment.world_from_cam.copy(), alignment.registered.copy()
+    poses[lost], registered[lost] = np.nan, False
+    line = f"View{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}: left out, because {why}."
+    return replace(
+        posed,
+        alignment=replace(alignment, world_from_cam=poses, registered=registered, dropped=[*alignment.dropped, line]),
+    )
+
+
+def _judged(
+    candidates: dict[str, Posed],
+    chosen: str,
+    why: str,
+    keypoints: Sequence[EpipolarMatches],
+    views: Sequence[View],
+    model: SfmModel | None = None,
+) -> PosedScene:
+    """The chosen candidate without the photos of other scenes, and the report."""
+    posed = candidates[chosen]
+    ties = posed.ties + [(found.matches.view_i, found.matches.view_j) for found in keypoints]
+    parts = sorted(connected_parts(len(views), ties), key=len, reverse=True)
+    for part in parts[1:]:
+        if len(part) > 1:
+            other = np.isin(np.arange(len(views)), part)
+            posed = _without(posed, other, "they share nothing with the others, but something with each other")
+    counts = {name: _explained(keypoints, candidate.alignment) for name, candidate in candidates.items()}
+    photos = {}
+    for index, view in enumerate(views):
+        own, total = counts[chosen][index]
+        source = chosen if chosen == "network" or (model is not None and model.registered[index]) else "network"
+        photos[view.name] = {
+            "source": source if posed.alignment.registered[index] else None,
+            "tied": any(index in tie for tie in ties),
+            "keypoints": int(total),
+            "explained": round(float(own / total), 3) if total else None,
+        }
+    report = {
+        "source": chosen,
+        "why": why,
+        "explained": {name: round(_share(count), 4) for name, count in counts.items()},
+        "sfm_registered": int(model.registered.sum()) if model is not None else 0,
+        "components": [[views[index].name for index in part] for part in parts],
+        "photos": photos,
+    }
+    return PosedScene(posed.alignment, report)
