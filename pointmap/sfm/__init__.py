@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pointmap.sfm.bundle import Adjusted as Adjusted
+    from pointmap.sfm.bundle import adjust as adjust
+    from pointmap.sfm.bundle import triangulate as triangulate
     from pointmap.sfm.database import read_database as read_database
     from pointmap.sfm.database import write_database as write_database
     from pointmap.sfm.mapping import map_photos as map_photos
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
     from pointmap.sfm.process import SfmFailed as SfmFailed
 
 _HOME = {
+    "Adjusted": "pointmap.sfm.bundle",
     "MatchedPhotos": "pointmap.sfm.matched",
     "SfmFailed": "pointmap.sfm.process",
     "SfmModel": "pointmap.sfm.model",
+    "adjust": "pointmap.sfm.bundle",
     "collect_matches": "pointmap.sfm.matched",
     "map_photos": "pointmap.sfm.mapping",
     "read_database": "pointmap.sfm.database",
     "read_model": "pointmap.sfm.models",
+    "triangulate": "pointmap.sfm.bundle",
     "write_database": "pointmap.sfm.database",
     "write_model": "pointmap.sfm.models",
 }

@@ -27,6 +27,7 @@ def write_database(
     *,
     camera_model: CameraModel = "SIMPLE_RADIAL",
     verify: bool = True,
+    max_error_px: float | None = None,
     seed: int = 0,
     threads: int = 1,
 ) -> Path:
@@ -37,17 +38,24 @@ def write_database(
     Args:
         camera_model: Without or with one coefficient of radial distortion.
         verify: Let COLMAP estimate the geometry of every pair, which mappers need; else only the matches are written.
+        max_error_px: Matches that miss by more are wrong; default by the size of the photos.
         seed: Of the estimation.
         threads: Of the estimation; with one the result is the same every time.
 
     Raises:
         InputError: pycolmap is missing, or the file cannot be written.
+        SfmFailed: COLMAP crashed.
     """
     with atomic_path(path) as temporary:
         write_matches(temporary, photos, camera_model)
         if verify and photos.pairs:
             with tempfile.TemporaryDirectory(prefix="pointmap-sfm-") as folder:
-                settings = {"database": str(temporary.resolve()), "seed": seed, "threads": threads}
+                settings = {
+                    "database": str(temporary.resolve()),
+                    "max_error_px": max_error_px or photos.typical_error_px,
+                    "seed": seed,
+                    "threads": threads,
+                }
                 run_worker(Path(folder), "verify", settings, threads=threads)
     return Path(path)
 

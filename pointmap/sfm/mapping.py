@@ -24,6 +24,8 @@ def map_photos(
     method: Method = "incremental",
     camera_model: CameraModel = "SIMPLE_RADIAL",
     fixed: Sequence[bool] | np.ndarray | None = None,
+    max_error_px: float | None = None,
+    images: str | Path | None = None,
     seed: int = 0,
     threads: int = 1,
     time_limit: float | None = None,
@@ -37,6 +39,8 @@ def map_photos(
             (GLOMAP, Pan et al. 2024).
         camera_model: Without or with one coefficient of radial distortion.
         fixed: (N,) True where K is to be kept exactly; default nowhere, since what is `known` is mostly EXIF's.
+        max_error_px: Matches that miss by more are wrong; default by the size of the photos.
+        images: Folder with the photos by their names, which colours the points.
         seed: Of everything random; with one thread the result is the same every time.
         threads: Of COLMAP.
         time_limit: Seconds until it is given up.
@@ -60,13 +64,13 @@ def map_photos(
     with tempfile.TemporaryDirectory(prefix="pointmap-sfm-") as name:
         folder = Path(name)
         write_matches(folder / "database.db", photos, camera_model)
-        (folder / "models").mkdir()
         settings = {
             "count": len(photos.names),
             "fixed": sorted(set(numbers[kept].tolist())),
+            "max_error_px": max_error_px or photos.typical_error_px,
+            "images": None if images is None else str(Path(images).resolve()),
             "seed": seed,
             "threads": threads,
-            "images": None,
         }
         run_worker(folder, method, settings, threads=threads, time_limit=time_limit, progress=progress)
         models = [read_model(path).in_order(photos.names) for path in sorted(folder.glob("found/*"))]

@@ -13,6 +13,11 @@ from pointmap.shapes import Bool, Float, Int
 _SAME_PX = 1 / 64
 """Ends of matches in one photo that lie so near each other are one keypoint."""
 
+_ERROR = 2 / 1000
+"""Of the long side. COLMAP's 4 pixels, whatever the size, are too few for large photos whose keypoints were found in
+small copies, and many for small ones; half as much or twice as much makes no difference on the sets."""
+_LEAST_ERROR_PX = 1.5
+
 
 @dataclass(frozen=True, eq=False)
 class MatchedPhotos:
@@ -45,6 +50,11 @@ class MatchedPhotos:
             weights = torch.ones(len(index))
             found.append(PairMatches(i, j, torch.from_numpy(ends_i), torch.from_numpy(ends_j), weights))
         return found
+
+    @property
+    def typical_error_px(self) -> float:
+        """Matches that miss by more are wrong, as far as the size of the photos tells: 2 pixels of 1000."""
+        return max(_LEAST_ERROR_PX, _ERROR * float(self.image_sizes.max(initial=0)))
 
 
 def collect_matches(

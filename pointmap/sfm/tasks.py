@@ -6,33 +6,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 
-def verify(folder: Path, *, database: str, seed: int, threads: int) -> None:
+_COLMAP_ERROR_PX = 4.0
+"""COLMAP's own largest error of matches; its other thresholds keep their ratio to it."""
+_BUNDLE_ITERATIONS = 50
+
+
+def verify(folder: Path, *, database: str, max_error_px: float, seed: int, threads: int) -> None:
     """Estimate the geometry of every pair of a database."""
     import pycolmap
 
     options = pycolmap.TwoViewGeometryOptions()
+    options.ransac.max_error = max_error_px
     options.ransac.random_seed = seed
     verifier = pycolmap.GeometricVerifierOptions(num_threads=threads)
     pycolmap.geometric_verification(database, verifier, two_view_geometry_options=options)
 
 
-def map_incremental(folder: Path, *, count: int, fixed: list[int], seed: int, threads: int, images: str | None) -> None:
-    """Incremental mapping of database.db."""
+def map_incremental(
+    folder: Path, *, count: int, fixed: list[int], max_error_px: float, images: str | None, seed: int, threads: int
+) -> None:
+    """Incremental mapping of database.db into found/."""
     import pycolmap
 
-    verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
-    options = pycolmap.IncrementalPipelineOptions(num_threads=threads, random_seed=seed)
-    options.extract_colors = images is not None
+    database = folder / "database.db"
+    verify(folder, database=str(database), max_error_px=max_error_px, seed=seed, threads=threads)
+    options = _incremental_options(max_error_px, images, seed, threads)
     options.min_model_size = 2
     options.constant_cameras = set(fixed)
     # Our matches are fewer than COLMAP's own, and fewer of them wrong. With its 30 buddha falls apart (3 of 13 photos
     # instead of 11); where there are more the result is the same.
     options.mapper.abs_pose_min_num_inliers = 15
     options.mapper.abs_pose_min_inlier_ratio = 0.15
-    # Three photos that overlap little have hardly any other tracks: redkitchen, AUC@30 of 4 photos 40 instead of 29,
-    # of 24 photos 83.3 instead of 83.6.
-    options.triangulation.ignore_two_view_tracks = False
     done = 0
 
     def another() -> None:
@@ -41,8 +47,9 @@ def map_incremental(folder: Path, *, count: int, fixed: list[int], seed: int, th
         _tell(folder, "map", min(done, count), count)
 
     pycolmap.set_random_seed(seed)
+    (folder / "models").mkdir()
     models = pycolmap.incremental_mapping(
-        folder / "database.db",
+        database,
         images or folder,
         folder / "models",
         options=options,
@@ -52,17 +59,122 @@ def map_incremental(folder: Path, *, count: int, fixed: list[int], seed: int, th
     _save(folder, models)
 
 
-def map_global(folder: Path, *, count: int, fixed: list[int], seed: int, threads: int, images: str | None) -> None:
-    """Global mapping of database.db."""
+def map_global(
+    folder: Path, *, count: int, fixed: list[int], max_error_px: float, images: str | None, seed: int, threads: int
+) -> None:
+    """Global mapping of database.db into found/."""
     import pycolmap
 
-    verify(folder, database=str(folder / "database.db"), seed=seed, threads=threads)
+    database = folder / "database.db"
+    verify(folder, database=str(database), max_error_px=max_error_px, seed=seed, threads=threads)
     options = pycolmap.GlobalPipelineOptions(num_threads=threads, random_seed=seed)
     options.min_model_size = 2
+    if fixed:
+        options.mapper.bundle_adjustment.refine_focal_length = False
+        options.mapper.bundle_adjustment.refine_extra_params = False
     _tell(folder, "map", 0, 1)
     pycolmap.set_random_seed(seed)
-    models = pycolmap.global_mapping(folder / "database.db", images or folder, folder / "models", options=options)
-    _save(folder, models)
+    (folder / "models").mkdir()
+    _save(folder, pycolmap.global_mapping(database, images or folder, folder / "models", options=options))
+
+
+def triangulate(folder: Path, *, max_error_px: float, seed: int, threads: int) -> None:
+    """Points of database.db for the poses of cam_from_world.npy into found/0."""
+    verify(folder, database=str(folder / "database.db"), max_error_px=max_error_px, seed=seed, threads=threads)
+    _save(folder, {0: _triangulated(folder, _start(folder), max_error_px, seed, threads)})
+
+
+def adjust(
+    folder: Path, *, max_errors_px: list[float], fixed_poses: list[int], fixed: list[int], seed: int, threads: int
+) -> None:
+    """Triangulation and bundle adjustment, once per largest error, into found/0; medians of errors in gained.json."""
+    import pycolmap
+
+    verify(folder, database=str(folder / "database.db"), max_error_px=max_errors_px[-1], seed=seed, threads=threads)
+    reconstruction = _start(folder)
+    gained: list[float] = []
+    options = pycolmap.BundleAdjustmentOptions(print_summary=False)
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+    options.ceres.solver_options.max_num_iterations = _BUNDLE_ITERATIONS
+    options.ceres.solver_options.num_threads = threads
+    for done, max_error_px in enumerate(max_errors_px):
+        _tell(folder, "adjust", done, len(max_errors_px))
+        reconstruction = _triangulated(folder, reconstruction, max_error_px, seed, threads)
+        if not reconstruction.num_points3D():
+            gained = gained or [np.nan, np.nan]
+            break
+        config = pycolmap.BundleAdjustmentConfig()
+        for image_id in reconstruction.reg_image_ids():
+            config.add_image(image_id)
+            if image_id in fixed_poses:
+                config.set_constant_rig_from_world_pose(reconstruction.image(image_id).frame_id)
+        for camera_id in fixed:
+            config.set_constant_cam_intrinsics(camera_id)
+        if len(fixed_poses) < 2:
+            config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
+        options.ceres.loss_function_scale = max_error_px / 2
+        before = _median_error(reconstruction)
+        pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
+        gained = gained or [before, _median_error(reconstruction)]
+    reconstruction.update_point_3d_errors()
+    (folder / "gained.json").write_text(json.dumps(gained))
+    _save(folder, {0: reconstruction})
+
+
+def _incremental_options(max_error_px: float, images: str | None, seed: int, threads: int) -> Any:
+    import pycolmap
+
+    options = pycolmap.IncrementalPipelineOptions(num_threads=threads, random_seed=seed)
+    options.extract_colors = images is not None
+    for part, names in (
+        (options.mapper, ("init_max_error", "abs_pose_max_error", "filter_max_reproj_error")),
+        (options.triangulation, ("merge_max_reproj_error", "complete_max_reproj_error")),
+    ):
+        for name in names:
+            setattr(part, name, getattr(part, name) * max_error_px / _COLMAP_ERROR_PX)
+    # Three photos that overlap little have hardly any other tracks: redkitchen, AUC@30 of 4 photos 40 instead of 29,
+    # of 24 photos 83.3 instead of 83.6.
+    options.triangulation.ignore_two_view_tracks = False
+    return options
+
+
+def _start(folder: Path) -> Any:
+    """The cameras and photos of database.db in the poses of cam_from_world.npy."""
+    import pycolmap
+
+    poses = np.load(folder / "cam_from_world.npy")
+    reconstruction = pycolmap.Reconstruction()
+    with pycolmap.Database.open(folder / "database.db") as database:
+        for camera in database.read_all_cameras():
+            reconstruction.add_camera_with_trivial_rig(camera)
+        for read in database.read_all_images():
+            pose = poses[read.image_id - 1]
+            if np.isfinite(pose).all():
+                image = pycolmap.Image(name=read.name, camera_id=read.camera_id, image_id=read.image_id)
+                reconstruction.add_image_with_trivial_frame(image, pycolmap.Rigid3d(pose[:3]))
+    return reconstruction
+
+
+def _triangulated(folder: Path, reconstruction: Any, max_error_px: float, seed: int, threads: int) -> Any:
+    import pycolmap
+
+    (folder / "points").mkdir(exist_ok=True)
+    options = _incremental_options(max_error_px, None, seed, threads)
+    pycolmap.set_random_seed(seed)
+    return pycolmap.triangulate_points(
+        reconstruction, folder / "database.db", folder, folder / "points", options=options
+    )
+
+
+def _median_error(reconstruction: Any) -> float:
+    """Over all places of all tracks."""
+    errors: list[float] = []
+    for image_id in reconstruction.reg_image_ids():
+        image = reconstruction.image(image_id)
+        for seen in image.get_observation_points2D():
+            projected = image.project_point(reconstruction.point3D(seen.point3D_id).xyz)
+            errors.append(np.inf if projected is None else float(np.linalg.norm(projected - seen.xy)))
+    return float(np.median(errors))
 
 
 def _save(folder: Path, models: dict[int, Any]) -> None:
@@ -77,4 +189,10 @@ def _tell(folder: Path, stage: str, done: int, total: int) -> None:
     os.replace(folder / "progress.tmp", folder / "progress.json")
 
 
-TASKS: dict[str, Callable[..., None]] = {"verify": verify, "incremental": map_incremental, "global": map_global}
+TASKS: dict[str, Callable[..., None]] = {
+    "verify": verify,
+    "incremental": map_incremental,
+    "global": map_global,
+    "triangulate": triangulate,
+    "adjust": adjust,
+}
