@@ -23,9 +23,10 @@ def efficientnet():
 
     sizes = {"width_coefficient": 0.25, "depth_coefficient": 0.3, "depth_divisor": 4, "hidden_dim": 320}
     model = EfficientNetModel(EfficientNetConfig(**sizes))
-    for parameter in model.parameters():
-        if parameter.ndim > 1:  # random networks start so small that nothing is left at their end
-            torch.nn.init.kaiming_normal_(parameter)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # random ones start so small that nothing is left at the end
+            torch.nn.init.ones_(module.weight)
+    model.train()(torch.randn(8, 3, 96, 96))  # they learn what the random layers make of colours
     return model
 
 
