@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pointmap.sfm.bundle import triangulate as triangulate
     from pointmap.sfm.database import read_database as read_database
     from pointmap.sfm.database import write_database as write_database
+    from pointmap.sfm.features import colmap_features as colmap_features
     from pointmap.sfm.mapping import map_photos as map_photos
     from pointmap.sfm.matched import MatchedPhotos as MatchedPhotos
     from pointmap.sfm.matched import collect_matches as collect_matches
@@ -27,6 +28,7 @@ _HOME = {
     "SfmModel": "pointmap.sfm.model",
     "adjust": "pointmap.sfm.bundle",
     "collect_matches": "pointmap.sfm.matched",
+    "colmap_features": "pointmap.sfm.features",
     "map_photos": "pointmap.sfm.mapping",
     "read_database": "pointmap.sfm.database",
     "read_model": "pointmap.sfm.models",

@@ -24,6 +24,30 @@ def verify(folder: Path, *, database: str, max_error_px: float, seed: int, threa
     pycolmap.geometric_verification(database, verifier, two_view_geometry_options=options)
 
 
+def features(folder: Path, *, extractor: str, seed: int, threads: int) -> None:
+    """Keypoints and verified matches of all photos in images/ into database.db."""
+    import pycolmap
+
+    if extractor != "sift":
+        raise ValueError(f"extractor {extractor!r}")
+    pycolmap.set_random_seed(seed)
+    database, device = folder / "database.db", pycolmap.Device.cpu
+    _tell(folder, "features", 0, 2)
+    extraction = pycolmap.FeatureExtractionOptions(type=pycolmap.FeatureExtractorType.SIFT, num_threads=threads)
+    pycolmap.extract_features(
+        database,
+        folder / "images",
+        camera_mode=pycolmap.CameraMode.PER_IMAGE,
+        extraction_options=extraction,
+        device=device,
+    )
+    _tell(folder, "features", 1, 2)
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = seed
+    matching = pycolmap.FeatureMatchingOptions(num_threads=threads)
+    pycolmap.match_exhaustive(database, matching_options=matching, verification_options=verification, device=device)
+
+
 def map_incremental(
     folder: Path, *, count: int, fixed: list[int], max_error_px: float, images: str | None, seed: int, threads: int
 ) -> None:
@@ -191,6 +215,7 @@ def _tell(folder: Path, stage: str, done: int, total: int) -> None:
 
 TASKS: dict[str, Callable[..., None]] = {
     "verify": verify,
+    "features": features,
     "incremental": map_incremental,
     "global": map_global,
     "triangulate": triangulate,
