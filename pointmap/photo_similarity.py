@@ -1,5 +1,7 @@
 """How alike photos are to the network: what pairs by content are chosen by."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,18 @@ def photo_similarity(
     Args:
         progress: Called with ("compare", done, total).
     """
+    encodings = encode_thumbnails(network, views, progress=progress)
+    if network.config.match_dim and len(views) <= _MOST_MATCHED:
+        return _shared_tokens(network, encodings)
+    means = _means(encodings)
+    return (means @ means.mT).cpu().numpy()
+
+
+@torch.no_grad()
+def encode_thumbnails(
+    network: Network, views: Sequence[View], *, progress: ProgressCallback | None = None
+) -> list[Encoding]:
+    """Photos as they are compared, small; progress as in `photo_similarity`."""
     encodings = []
     for done, view in enumerate(views):
         if progress is not None:
@@ -36,11 +50,16 @@ def photo_similarity(
         encodings.append(network.encode(_thumbnail(image_tensor(view, network.device), network.config.patch_size)))
     if progress is not None:
         progress("compare", len(views), len(views))
-    if network.config.match_dim and len(views) <= _MOST_MATCHED:
-        return _shared_tokens(network, encodings)
-    means = torch.stack([encoding.tokens[0].float().mean(dim=0) for encoding in encodings])
-    means = F.normalize(means - means.mean(dim=0), dim=1)
-    return (means @ means.mT).cpu().numpy()
+    return encodings
+
+
+@torch.no_grad()
+def similarity_to(network: Network, thumbnail: Encoding, others: Sequence[Encoding]) -> Float[np.ndarray, "n"]:
+    """Similarity of one photo to each of a set, on the scale of `photo_similarity`."""
+    if network.config.match_dim:
+        return np.array([_shared(network, thumbnail, other) for other in others])
+    means = _means([thumbnail, *others])
+    return (means[1:] @ means[0]).cpu().numpy()
 
 
 def _thumbnail(image: Float[Tensor, "1 3 h w"], patch_size: int) -> Float[Tensor, "1 3 h2 w2"]:
@@ -49,13 +68,24 @@ def _thumbnail(image: Float[Tensor, "1 3 h w"], patch_size: int) -> Float[Tensor
     return F.interpolate(image, size, mode="bilinear", antialias=True)
 
 
+def _means(encodings: Sequence[Encoding]) -> Float[Tensor, "n d"]:
+    """Unit vectors: the mean tokens of photos, against what all have in common."""
+    means = torch.stack([encoding.tokens[0].float().mean(dim=0) for encoding in encodings])
+    return F.normalize(means - means.mean(dim=0), dim=1)
+
+
 def _shared_tokens(network: Network, encodings: list[Encoding]) -> Float[np.ndarray, "n n"]:
     shared = np.eye(len(encodings))
     for i, first in enumerate(encodings):
         for j in range(i):
-            logits = network.match_similarity(first, encodings[j])
-            assert logits is not None
-            # The probability of the way there and back, for the token that each most likely lies on.
-            mutual = (logits[0].float().softmax(dim=1) * logits[0].float().softmax(dim=0)).amax(dim=1)
-            shared[i, j] = shared[j, i] = float(mutual.sum()) / min(logits.shape[1:])
+            shared[i, j] = shared[j, i] = _shared(network, first, encodings[j])
     return shared
+
+
+def _shared(network: Network, first: Encoding, second: Encoding) -> float:
+    """Share of tokens that find each other."""
+    logits = network.match_similarity(first, second)
+    assert logits is not None
+    # The probability of the way there and back, for the token that each most likely lies on.
+    mutual = (logits[0].float().softmax(dim=1) * logits[0].float().softmax(dim=0)).amax(dim=1)
+    return float(mutual.sum()) / min(logits.shape[1:])

@@ -13,6 +13,8 @@ from pointmap.shapes import Float, UInt8
 if TYPE_CHECKING:
     import trimesh
 
+    from pointmap.localization import Localization
+
 
 @dataclass(frozen=True)
 class View:
@@ -203,6 +205,12 @@ class Scene:
         from pointmap.fusion.mesh import direct_mesh
 
         return direct_mesh(self, texture=texture, min_confidence=min_confidence, max_faces=max_faces)
+
+    def localize(self, photos: Any, **settings: Any) -> "Localization | list[Localization]":
+        """Where new photos were taken, in this scene, which stays as it is; see `pointmap.localization.localize`."""
+        from pointmap.localization import localize
+
+        return localize(self, photos, **settings)
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one .npz, which `load` and plain NumPy read.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pointmap.models import Encoding
-from pointmap.photo_similarity import photo_similarity
+from pointmap.photo_similarity import encode_thumbnails, photo_similarity, similarity_to
 from pointmap.scene import View
 
 WALL = torch.rand(96, 400, 3, generator=torch.Generator().manual_seed(0))
@@ -67,3 +67,13 @@ def test_progress_counts_photos():
     photo_similarity(PatchNetwork(8), [seen_from(0), seen_from(8)], progress=lambda *step: told.append(step))
 
     assert told == [("compare", 0, 2), ("compare", 1, 2), ("compare", 2, 2)]
+
+
+@pytest.mark.parametrize("match_dim", [0, 8])
+def test_one_photo_against_a_set_is_as_alike_as_in_the_table_of_all(match_dim):
+    network, views = PatchNetwork(match_dim), [seen_from(left) for left in (0, 48, 96, 300)]
+    first, *others = encode_thumbnails(network, views)
+
+    alike = similarity_to(network, first, others)
+
+    np.testing.assert_allclose(alike, photo_similarity(network, views)[0, 1:], atol=1e-5)

@@ -21,22 +21,31 @@ CONVENTION = (
 
 def cameras_dict(scene: Scene) -> dict[str, Any]:
     """The content of cameras.json: per photo file, width, height, fx, fy, cx, cy, distortion (null), cam_from_world."""
-    images = []
-    for index, name in enumerate(scene.names):
-        cam_from_world = None
-        if scene.registered[index]:
-            cam_from_world = invert_rigid(
-                torch.from_numpy(np.asarray(scene.world_from_cam[index], np.float64))
-            ).tolist()
-        images.append(
-            {
-                "file": name,
-                **pinhole_entry(scene.image_sizes[index], scene.intrinsics[index]),
-                "distortion": None,
-                "cam_from_world": cam_from_world,
-            }
+    images = [
+        camera_entry(
+            name,
+            scene.image_sizes[index],
+            scene.intrinsics[index],
+            scene.world_from_cam[index] if scene.registered[index] else None,
         )
-    return {"convention": CONVENTION, "world_unit": "metre" if scene.metric else "arbitrary", "images": images}
+        for index, name in enumerate(scene.names)
+    ]
+    return cameras_file(images, metric=scene.metric)
+
+
+def cameras_file(images: list[dict[str, Any]], *, metric: bool) -> dict[str, Any]:
+    """The content of such a file, from its entries."""
+    return {"convention": CONVENTION, "world_unit": "metre" if metric else "arbitrary", "images": images}
+
+
+def camera_entry(
+    name: str, size: Sequence[int] | np.ndarray, K: np.ndarray, world_from_cam: np.ndarray | None
+) -> dict[str, Any]:
+    """One photo; without a pose where it could not be registered."""
+    cam_from_world = None
+    if world_from_cam is not None:
+        cam_from_world = invert_rigid(torch.from_numpy(np.asarray(world_from_cam, np.float64))).tolist()
+    return {"file": name, **pinhole_entry(size, K), "distortion": None, "cam_from_world": cam_from_world}
 
 
 def pinhole_entry(size: Sequence[int] | np.ndarray, K: np.ndarray) -> dict[str, int | float]:
