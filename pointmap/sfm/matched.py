@@ -97,12 +97,12 @@ def collect_matches(
     for match in ordered:
         ends[match.view_i].append(match.pixels_i.detach().cpu().double().numpy())
         ends[match.view_j].append(match.pixels_j.detach().cpu().double().numpy())
-    keypoints, keypoint_of_end = zip(*(_distinct(np.concatenate(parts)) for parts in ends), strict=True)
+    joined = [_distinct(np.concatenate(parts)) for parts in ends]
     used = [0] * count
     pairs: dict[tuple[int, int], np.ndarray] = {}
     for match in ordered:
         pair, size = (match.view_i, match.view_j), len(match.weights)
-        index = np.stack([keypoint_of_end[view][used[view] : used[view] + size] for view in pair], axis=1)
+        index = np.stack([joined[view][1][used[view] : used[view] + size] for view in pair], axis=1)
         pairs[pair] = np.unique(np.concatenate([pairs.get(pair, index[:0]), index]), axis=0)
         for view in pair:
             used[view] += size
@@ -112,7 +112,7 @@ def collect_matches(
         np.asarray(intrinsics, np.float64).reshape(-1, 3, 3),
         np.asarray(cameras, np.int64),
         np.asarray(known, bool),
-        tuple(keypoints),
+        tuple(keypoints for keypoints, _ in joined),
         {pair: index for pair, index in sorted(pairs.items()) if len(index)},
     )
 
