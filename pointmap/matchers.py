@@ -14,6 +14,7 @@ from pointmap.geometry.matching import PixelMatches, match_maps
 from pointmap.images import load_views
 from pointmap.inference import image_tensor
 from pointmap.match.glue import GlueMatcher
+from pointmap.match.keypoints import map_pixels
 from pointmap.match.protocol import Matcher, Matches
 from pointmap.match.sift import SiftMatcher
 from pointmap.match.tokens import match_tokens
@@ -71,7 +72,7 @@ def load_matcher(
 @dataclass(frozen=True)
 class _Encoded:
     encoding: Encoding
-    original_from_working: Float[Tensor, "3 3"]
+    original_from_working: Float[np.ndarray, "3 3"]
 
 
 class NetworkMatcher:
@@ -111,15 +112,15 @@ class NetworkMatcher:
         """
         (view,) = load_views([image], image_size=self.image_size, patch_size=self.network.config.patch_size).views
         encoding = self.network.encode(image_tensor(view, self.network.device))
-        return _Encoded(encoding, torch.from_numpy(np.linalg.inv(view.working_from_original)).float())
+        return _Encoded(encoding, np.linalg.inv(view.working_from_original))
 
     @torch.no_grad()
     def match(self, described_i: _Encoded, described_j: _Encoded) -> Matches:
         """Places that the network takes for the same."""
         found = self._find(self.network, described_i.encoding, described_j.encoding)
         return Matches(
-            _mapped(described_i.original_from_working, found.pixels_i.float().cpu()),
-            _mapped(described_j.original_from_working, found.pixels_j.float().cpu()),
+            map_pixels(found.pixels_i.float().cpu(), described_i.original_from_working),
+            map_pixels(found.pixels_j.float().cpu(), described_j.original_from_working),
             found.scores.float().cpu(),
         )
 
@@ -162,7 +163,3 @@ def _scored(found: PixelMatches, sure_i: Float[Tensor, "h_i w_i"], sure_j: Float
     (x_i, y_i), (x_j, y_j) = found.pixels_i.unbind(-1), found.pixels_j.unbind(-1)
     sure = (sure_i[y_i, x_i] * sure_j[y_j, x_j]).clamp(min=0).sqrt()
     return Matches(found.pixels_i.float(), found.pixels_j.float(), sure / (1 + sure))
-
-
-def _mapped(matrix: Float[Tensor, "3 3"], pixels: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]

@@ -5,6 +5,7 @@ from pointmap.match.focals import search_focals
 from pointmap.match.keypoints import (
     KEYPOINT_SIZE,
     EpipolarMatches,
+    agreeing_matches,
     join_keypoints,
     keypoint_matches,
     near_epipolar_lines,
@@ -23,6 +24,7 @@ __all__ = [
     "Matches",
     "Relation",
     "TwoView",
+    "agreeing_matches",
     "correct_groups",
     "draw_matches",
     "fundamental",

@@ -7,7 +7,7 @@ are many more but less exact, and show whether those can be believed at all.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -134,19 +134,36 @@ def keypoint_matches(
         if progress is not None:
             progress("keypoints", done, total)
         seen = find_keypoints(large.image)
-        keypoints.append(_kept(Keypoints(to_working(seen.pixels, large, view), seen.looks), mask))
+        pixels = to_working(seen.pixels, large, view)
+        inside = _inside(pixels, mask)
+        keypoints.append(Keypoints(pixels[inside], seen.looks[inside]))
     for done, (i, j) in enumerate(unordered, len(views)):
         if progress is not None:
             progress("keypoints", done, total)
-        pixels_i, pixels_j = match_keypoints(keypoints[i], keypoints[j])
-        size = max(*views[i].image.shape[:2], *views[j].image.shape[:2])
-        weights = torch.full((len(pixels_i),), WEIGHT)
-        found = _agreeing(PairMatches(i, j, pixels_i, pixels_j, weights), _ERROR * size)
+        index_i, index_j, scores = nearest_keypoints(keypoints[i], keypoints[j])
+        matches = PairMatches(i, j, keypoints[i].pixels[index_i], keypoints[j].pixels[index_j], scores)
+        found = _agreeing(matches, views)
         if found is not None:
             agreed.append(found)
     if progress is not None:
         progress("keypoints", total, total)
     return agreed
+
+
+def agreeing_matches(
+    matches: Sequence[PairMatches], views: Sequence[View], keep: Sequence[Bool[np.ndarray, "_ _"]]
+) -> list[EpipolarMatches]:
+    """What `keypoint_matches` gives, of the matches of any matcher (`pointmap.match.match_photos`).
+
+    Args:
+        matches: In pixels of `views`, exact to about a pixel of images of 1024.
+        keep: Per view the working pixels that take part.
+    """
+    kept = (
+        match.select(_inside(match.pixels_i, keep[match.view_i]) & _inside(match.pixels_j, keep[match.view_j]))
+        for match in matches
+    )
+    return [found for match in kept if (found := _agreeing(match, views)) is not None]
 
 
 def join_keypoints(
@@ -187,23 +204,29 @@ def near_epipolar_lines(
 
 def to_working(pixels: Float[Tensor, "n 2"], large: View, view: View) -> Float[Tensor, "n 2"]:
     """From pixels of one working image to those of another of the same photo."""
-    matrix = torch.from_numpy(view.working_from_original @ np.linalg.inv(large.working_from_original)).to(pixels)
-    return pixels @ matrix[:2, :2].mT + matrix[:2, 2]
+    return map_pixels(pixels, view.working_from_original @ np.linalg.inv(large.working_from_original))
 
 
-def _kept(keypoints: Keypoints, keep: Bool[np.ndarray, "h w"]) -> Keypoints:
-    """Those on pixels to keep."""
+def map_pixels(pixels: Float[Tensor, "n 2"], matrix: Float[np.ndarray, "3 3"]) -> Float[Tensor, "n 2"]:
+    """Pixels of an image that is resized and cropped: (x, y, 1) times an affine 3x3."""
+    affine = torch.from_numpy(np.asarray(matrix)).to(pixels)
+    return pixels @ affine[:2, :2].mT + affine[:2, 2]
+
+
+def _inside(pixels: Float[Tensor, "n 2"], keep: Bool[np.ndarray, "h w"]) -> Bool[Tensor, "n"]:
+    """Whether they lie on pixels to keep."""
     height, width = keep.shape
-    x, y = keypoints.pixels.round().long().unbind(-1)
+    x, y = pixels.round().long().unbind(-1)
     inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    inside &= torch.from_numpy(keep)[y.clamp(0, height - 1), x.clamp(0, width - 1)]
-    return Keypoints(keypoints.pixels[inside], keypoints.looks[inside])
+    return inside & torch.from_numpy(keep)[y.clamp(0, height - 1), x.clamp(0, width - 1)]
 
 
-def _agreeing(matches: PairMatches, max_error_px: float) -> EpipolarMatches | None:
-    """Those on one epipolar geometry, by MAGSAC++ (Barath et al. 2020); None if as many could agree by chance."""
+def _agreeing(matches: PairMatches, views: Sequence[View]) -> EpipolarMatches | None:
+    """Those on one epipolar geometry, all of the weight of keypoints; None if as many could agree by chance."""
+    matches = replace(matches, weights=torch.full((len(matches.pixels_i),), WEIGHT))
     if len(matches.weights) < _LEAST:
         return None
+    max_error_px = _ERROR * max(max(views[view].image.shape[:2]) for view in (matches.view_i, matches.view_j))
     found = fundamental(matches, max_error_px=max_error_px)
     if found is None:
         return None

@@ -1,6 +1,6 @@
 """What every matcher offers: it looks at each photo once, and then says which places two of them share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pointmap.geometry.matching import PairMatches
-from pointmap.match.keypoints import to_working
+from pointmap.match.keypoints import map_pixels
 from pointmap.progress import ProgressCallback
 from pointmap.scene import View
 from pointmap.shapes import Float, UInt8
@@ -54,35 +54,38 @@ def match_photos(
     views: Sequence[View],
     pairs: Sequence[tuple[int, int]],
     *,
-    large_views: Sequence[View] | None = None,
+    large_views: Iterable[View] | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[PairMatches]:
     """Match pairs of photos; each photo is described once.
 
     Args:
         pairs: Indices; the order of the two does not matter, and no photo meets itself.
-        large_views: The same photos in the size to match in; default `views`.
+        large_views: The same photos in the size to match in, each asked for once; default `views`.
         progress: Called with ("match", done, total), photos first, then pairs.
 
     Returns:
         One entry per unordered pair, in order, in pixels of `views`; the scores are the weights.
     """
     unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
-    seen = sorted({view for pair in unordered for view in pair})
-    large_views = views if large_views is None else large_views
+    seen = {view for pair in unordered for view in pair}
     total = len(seen) + len(unordered)
     described: dict[int, Any] = {}
+    view_from_large: dict[int, np.ndarray] = {}
     found: list[PairMatches] = []
-    for index in seen:
+    for index, (view, large) in enumerate(zip(views, views if large_views is None else large_views, strict=True)):
+        if index not in seen:
+            continue
         if progress is not None:
             progress("match", len(described), total)
-        described[index] = matcher.describe(large_views[index].image)
+        described[index] = matcher.describe(large.image)
+        view_from_large[index] = view.working_from_original @ np.linalg.inv(large.working_from_original)
     for i, j in unordered:
         if progress is not None:
             progress("match", len(seen) + len(found), total)
         matches = matcher.match(described[i], described[j])
-        pixels_i = to_working(matches.pixels_i, large_views[i], views[i])
-        pixels_j = to_working(matches.pixels_j, large_views[j], views[j])
+        pixels_i = map_pixels(matches.pixels_i, view_from_large[i])
+        pixels_j = map_pixels(matches.pixels_j, view_from_large[j])
         found.append(PairMatches(i, j, pixels_i, pixels_j, matches.scores))
     if progress is not None:
         progress("match", total, total)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from spots import spots
 
-from pointmap.match import match_photos
+from pointmap.match import agreeing_matches, keypoint_matches, match_photos
 from pointmap.match.sift import SiftMatcher
 from pointmap.scene import View
 
@@ -53,7 +53,7 @@ def test_each_photo_is_described_once_and_matches_are_in_pixels_of_the_views():
     told = []
 
     found = match_photos(
-        Counting(), small, [(1, 0), (0, 1), (1, 2)], large_views=large, progress=lambda *step: told.append(step)
+        Counting(), small, [(1, 0), (0, 1), (1, 2)], large_views=iter(large), progress=lambda *step: told.append(step)
     )
 
     assert Counting.described == 3
@@ -63,6 +63,24 @@ def test_each_photo_is_described_once_and_matches_are_in_pixels_of_the_views():
         moved = pair.pixels_j - pair.pixels_i
         assert (moved.median(dim=0).values - torch.tensor([-15.0, 0.0])).norm() < 0.2
         assert pair.weights.max() <= 1
+
+
+def test_matches_of_a_matcher_that_agree_are_those_of_keypoints():
+    views = [View(str(left), shifted(left), (240, 200), np.eye(3)) for left in (0, 40)]
+    views.append(View("other", spots(9, 200, 240), (240, 200), np.eye(3)))
+    keep = [np.ones((200, 240), bool) for _ in views]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+
+    agreeing = agreeing_matches(match_photos(SiftMatcher(), views, pairs), views, keep)
+
+    (expected,) = keypoint_matches(views, views, keep, pairs)
+    (found,) = agreeing
+    torch.testing.assert_close(found.matches.pixels_j, expected.matches.pixels_j)
+    torch.testing.assert_close(found.matches.weights, expected.matches.weights)
+    np.testing.assert_allclose(found.fundamental, expected.fundamental)
+    keep[1][:, 100:] = False
+    (found,) = agreeing_matches(match_photos(SiftMatcher(), views, pairs), views, keep)
+    assert found.matches.pixels_j[:, 0].max() < 100
 
 
 @pytest.mark.parametrize("shape", [(1, 200), (200, 1), (1, 1), (60, 80)])
