@@ -39,6 +39,7 @@ def map_photos(
             (GLOMAP, Pan et al. 2024).
         camera_model: Without or with one coefficient of radial distortion.
         fixed: (N,) True where K is to be kept exactly; default nowhere, since what is `known` is mostly EXIF's.
+            Global mapping keeps all as soon as one is to be kept.
         max_error_px: Matches that miss by more are wrong; default by the size of the photos.
         images: Folder with the photos by their names, which colours the points.
         seed: Of everything random; with one thread the result is the same every time.

@@ -49,7 +49,7 @@ def run_worker(
     start, told = time.monotonic(), None
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "pointmap.sfm.worker", str(folder)],
+            [sys.executable, "-P", "-m", "pointmap.sfm.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -56,7 +56,7 @@ def map_incremental(
 
     database = folder / "database.db"
     verify(folder, database=str(database), max_error_px=max_error_px, seed=seed, threads=threads)
-    options = _incremental_options(max_error_px, images, seed, threads)
+    options = _incremental_options(max_error_px, seed, threads)
     options.min_model_size = 2
     options.constant_cameras = set(fixed)
     # Our matches are fewer than COLMAP's own, and fewer of them wrong. With its 30 buddha falls apart (3 of 13 photos
@@ -74,13 +74,13 @@ def map_incremental(
     (folder / "models").mkdir()
     models = pycolmap.incremental_mapping(
         database,
-        images or folder,
+        folder,
         folder / "models",
         options=options,
         initial_image_pair_callback=another,
         next_image_callback=another,
     )
-    _save(folder, models)
+    _save(folder, models, images)
 
 
 def map_global(
@@ -99,7 +99,7 @@ def map_global(
     _tell(folder, "map", 0, 1)
     pycolmap.set_random_seed(seed)
     (folder / "models").mkdir()
-    _save(folder, pycolmap.global_mapping(database, images or folder, folder / "models", options=options))
+    _save(folder, pycolmap.global_mapping(database, folder, folder / "models", options=options), images)
 
 
 def triangulate(folder: Path, *, max_error_px: float, seed: int, threads: int) -> None:
@@ -145,11 +145,11 @@ def adjust(
     _save(folder, {0: reconstruction})
 
 
-def _incremental_options(max_error_px: float, images: str | None, seed: int, threads: int) -> Any:
+def _incremental_options(max_error_px: float, seed: int, threads: int) -> Any:
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions(num_threads=threads, random_seed=seed)
-    options.extract_colors = images is not None
+    options.extract_colors = False
     for part, names in (
         (options.mapper, ("init_max_error", "abs_pose_max_error", "filter_max_reproj_error")),
         (options.triangulation, ("merge_max_reproj_error", "complete_max_reproj_error")),
@@ -183,7 +183,7 @@ def _triangulated(folder: Path, reconstruction: Any, max_error_px: float, seed: 
     import pycolmap
 
     (folder / "points").mkdir(exist_ok=True)
-    options = _incremental_options(max_error_px, None, seed, threads)
+    options = _incremental_options(max_error_px, seed, threads)
     pycolmap.set_random_seed(seed)
     return pycolmap.triangulate_points(
         reconstruction, folder / "database.db", folder, folder / "points", options=options
@@ -201,8 +201,10 @@ def _median_error(reconstruction: Any) -> float:
     return float(np.median(errors))
 
 
-def _save(folder: Path, models: dict[int, Any]) -> None:
+def _save(folder: Path, models: dict[int, Any], images: str | None = None) -> None:
     for number, model in enumerate(models.values()):
+        if images is not None:
+            model.extract_colors_for_all_images(images)
         found = folder / "found" / str(number)
         found.mkdir(parents=True)
         model.write_binary(found)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sfm.sfm_scenes import FOCAL, SIZE, Made, orbit, seen_from
 
 from pointmap.errors import InputError
@@ -66,6 +67,18 @@ def test_what_is_fixed_stays():
     (model,) = map_photos(scene.photos(focal=1.03 * FOCAL), fixed=[True] * 4)
 
     np.testing.assert_allclose(model.intrinsics[:, 0, 0], 1.03 * FOCAL)
+
+
+@pytest.mark.parametrize("method", ["incremental", "global"])
+def test_points_take_their_colours_from_the_photos(tmp_path, method):
+    photos = orbit(3, points=60).photos(names=["a.png", "b.png", "c.png"])
+    for name in photos.names:
+        Image.new("RGB", SIZE, (10, 200, 90)).save(tmp_path / name)
+
+    (model,) = map_photos(photos, method=method, images=tmp_path)
+
+    assert len(model.points) > 30
+    assert (model.colors == [10, 200, 90]).all()
 
 
 def test_two_scenes_in_one_set_become_two_models():
