@@ -7,6 +7,7 @@ at 1 % of the photo's long side. Poses are verified with the true focal lengths.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +17,12 @@ import numpy as np
 
 from pointmap.geometry.matching import PairMatches
 from pointmap.images import load_views
-from pointmap.match import Matcher, TwoView, verify
-from pointmap.match.keypoints import near_epipolar_lines
-from pointmap.match.verification import Method
+from pointmap.match import Matcher, near_epipolar_lines, verify
 from pointmap.matchers import CHOICES, load_matcher
 from pointmap.scene import View
 
 from .ground_truth import GroundTruth, load_ground_truth
-from .rows import markdown
+from .rows import markdown, shown
 
 SIZE = 1024
 """Long side of the photos that are matched, in pixels."""
@@ -47,10 +46,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", default=["fox", "redkitchen", "buddha"])
     parser.add_argument("--matchers", nargs="+", default=["sift", "pointmap", "tokens"], help=", ".join(CHOICES))
-    parser.add_argument("--methods", nargs="+", default=["opencv"], choices=["opencv", "poselib"])
+    parser.add_argument("--methods", nargs="+", default=["opencv"], choices=["opencv", "thorough", "poselib"])
     parser.add_argument("--model", default="small", help="network of the matchers that need one")
     parser.add_argument("--photos", type=int, default=8)
-    parser.add_argument("--most-turned", type=float, default=45.0, help="pairs turned further, in degrees, are left out")
+    parser.add_argument("--most-turned", type=float, default=45.0, help="leave out pairs turned by more degrees")
     arguments = parser.parse_args()
     rows = []
     for set_name in arguments.sets:
@@ -60,14 +59,14 @@ def main() -> None:
             start = time.perf_counter()
             matcher = load_matcher(name, network=arguments.model)
             scores = list(compare(matcher, views, truth, arguments.methods, arguments.most_turned))
-            rows.append(_row(f"{set_name} {name}", scores, time.perf_counter() - start))
+            rows.append(_row(f"{set_name} {name}", scores, len(arguments.methods), time.perf_counter() - start))
     shares = [f"within {share:.1%}" for share in NEAR]
     poses = [f"{method} {what}" for method in arguments.methods for what in ("rotation", "direction", "s")]
     print(markdown(["matcher", "pairs", "matches", *shares, *poses, "s in all"], rows))
 
 
 def compare(
-    matcher: Matcher, views: list[View], truth: GroundTruth, methods: list[Method], most_turned_deg: float
+    matcher: Matcher, views: list[View], truth: GroundTruth, methods: list[str], most_turned_deg: float
 ) -> Iterator[PairScore]:
     """Score all pairs that look about the same way."""
     described = [matcher.describe(view.image) for view in views]
@@ -78,17 +77,20 @@ def compare(
             if _angle_deg(j_from_i[2, 2]) > most_turned_deg:
                 continue
             matches = matcher.match(described[i], described[j]).between(i, j)
-            fundamental = np.linalg.inv(K[j]).T @ _cross(j_from_i[:3, 3]) @ j_from_i[:3, :3] @ np.linalg.inv(K[i])
-            near = tuple(_share(near_epipolar_lines(matches, fundamental, share * SIZE)) for share in NEAR)
+            essential = np.cross(np.eye(3), j_from_i[:3, 3]) @ j_from_i[:3, :3]
+            fundamental = np.linalg.inv(K[j]).T @ essential @ np.linalg.inv(K[i])
+            marks = [near_epipolar_lines(matches, fundamental, share * SIZE) for share in NEAR]
+            near = tuple(float(mark.mean()) if len(mark) else math.nan for mark in marks)
             errors = tuple(_verified(matches, K[i], K[j], j_from_i, method) for method in methods)
             yield PairScore(len(matches.weights), near, errors)
 
 
 def _verified(
-    matches: PairMatches, K_i: np.ndarray, K_j: np.ndarray, j_from_i: np.ndarray, method: Method
+    matches: PairMatches, K_i: np.ndarray, K_j: np.ndarray, j_from_i: np.ndarray, method: str
 ) -> tuple[float, float, float]:
     start = time.process_time()
-    pose: TwoView | None = verify(matches, K_i, K_j, max_error_px=NEAR[0] * SIZE, method=method)
+    settings = {"method": "poselib"} if method == "poselib" else {"thorough": method == "thorough"}
+    pose = verify(matches, K_i, K_j, max_error_px=NEAR[0] * SIZE, **settings)
     seconds = time.process_time() - start
     if pose is None:
         return 180.0, 180.0, seconds
@@ -97,20 +99,15 @@ def _verified(
     return _angle_deg(turned), _angle_deg(along), seconds
 
 
-def _row(name: str, scores: list[PairScore], seconds: float) -> list[str]:
+def _row(name: str, scores: list[PairScore], methods: int, seconds: float) -> list[str]:
+    if not scores:
+        return [name, "0", *["-"] * (1 + len(NEAR) + 3 * methods), f"{seconds:.1f}"]
     counts = np.median([score.count for score in scores])
-    near = np.nanmedian([score.right for score in scores], axis=0)
+    with_matches = [score.right for score in scores if score.count] or [(math.nan,) * len(NEAR)]
+    near = [shown(share) for share in np.median(with_matches, axis=0)]
     poses = np.median([score.pose_errors for score in scores], axis=0)
-    shown = [text for method in poses for text in (f"{method[0]:.2f}", f"{method[1]:.2f}", f"{method[2]:.3f}")]
-    return [name, str(len(scores)), f"{counts:.0f}", *(f"{share:.3f}" for share in near), *shown, f"{seconds:.1f}"]
-
-
-def _share(marks: np.ndarray) -> float:
-    return float(marks.mean()) if len(marks) else float("nan")
-
-
-def _cross(t: np.ndarray) -> np.ndarray:
-    return np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]])
+    errors = [text for method in poses for text in (f"{method[0]:.2f}", f"{method[1]:.2f}", f"{method[2]:.3f}")]
+    return [name, str(len(scores)), f"{counts:.0f}", *near, *errors, f"{seconds:.1f}"]
 
 
 def _angle_deg(cosine: float) -> float:
