@@ -29,11 +29,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 $(VENV)/.core: pyproject.toml install.sh
-	$(INSTALL) .
+	$(INSTALL) '.[colmap]' || $(INSTALL) . # pycolmap has no wheel for some machines; without it, poses are the network's
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(INSTALL) '.[dev,heif]'
+	$(INSTALL) '.[dev,heif,colmap,match]'
 	@touch $@
 
 clean:

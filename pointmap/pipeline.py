@@ -20,7 +20,7 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
-from pointmap.match import KEYPOINT_SIZE, EpipolarMatches, join_keypoints, keypoint_matches
+from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, keypoint_matches
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
 from pointmap.photo_similarity import photo_similarity
@@ -132,12 +132,12 @@ def reconstruct(
                 matches = [_kept(match, keep) for match in matches]
         if matches or (poses != "network" and len(views) > 1):
             with clock("keypoints"):
-                large = _one_by_one(photos, views, KEYPOINT_SIZE, config)
-                keypoints = keypoint_matches(views, large, keep, pair_list, progress=tell)
+                photos_to_match = _one_by_one(photos, views, (LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE), config)
+                keypoints = keypoint_matches(views, photos_to_match, keep, pair_list, progress=tell)
         with clock("align"):
             posed = pose_photos(
                 groups,
-                join_keypoints(matches, keypoints, views) if matches else [],
+                matches,
                 keypoints,
                 views,
                 priors,
@@ -242,7 +242,7 @@ def _in_size(photos: Photos, views: list[View], size: int, config: NetworkConfig
     return [large.get(view.name, view) for view in views]
 
 
-def _one_by_one(photos: Photos, views: list[View], size: int, config: NetworkConfig) -> Iterator[View]:
+def _one_by_one(photos: Photos, views: list[View], size: tuple[int, int], config: NetworkConfig) -> Iterator[View]:
     """The same photos in a size in which not all need fit into memory; as they are where one is gone since."""
     found = iter_views(photos, image_size=size, patch_size=config.patch_size)
     large = next(found, None)

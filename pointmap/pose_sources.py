@@ -18,7 +18,7 @@ from pointmap.extras import is_installed, require
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.geometry.matching import PairMatches
 from pointmap.geometry.similarity import align_cameras, move_cameras
-from pointmap.match import EpipolarMatches, near_epipolar_lines
+from pointmap.match import EpipolarMatches, join_keypoints, near_epipolar_lines
 from pointmap.pairs import connected_parts
 from pointmap.posing import Posed, Priors, pose_views
 from pointmap.progress import ProgressCallback
@@ -31,8 +31,16 @@ _LEAST_PHOTOS = 3
 """Of two, structure from motion knows no more than their matches say anyway."""
 _CLEARLY = 0.02
 """By how much more of the keypoints the cameras of structure from motion must explain to be preferred."""
+_LEAST_EXPLAINED = 0.65
+"""Keypoints of which all cameras together explain less contradict each other. On the sets of `eval/engine.py` the share
+is above 0.7 where they help, and below 0.62 where they harm: procedural scenes with repeated textures."""
 _ERROR = 1 / 1000
 """Keypoints further from their epipolar line than this part of the image's long side are not explained."""
+_LEAST_TRUST = 0.25
+"""Of the relative pose of two photos, for them to be of one scene: 0.13 was the most between photos of different ones,
+0.44 the least between photos that share something (four pairs of sets)."""
+_LEAST_SCENE = 3
+"""Of so many photos a part must be for the others to be of another scene; smaller ones tell too little."""
 _SECONDS, _SECONDS_PER_PHOTO = 30.0, 20.0
 """After which structure from motion is given up."""
 
@@ -67,40 +75,53 @@ def pose_photos(
 
     Args:
         groups: The network's predictions.
-        matches: For `pose_views`.
+        matches: The network's, in working pixels; empty for one that has none, which then aligns without.
         keypoints: In working pixels; structure from motion sees these alone.
         priors, start: See `pose_views`.
 
     Raises:
         InputError: `poses` is "sfm", and pycolmap is missing or it registers no photo.
     """
-    shapes = [(view.image.shape[0], view.image.shape[1]) for view in views]
-    settings: dict[str, Any] = {"refine": refine, "seed": seed, "progress": progress}
     if poses == "sfm":
         require("pycolmap", extra="colmap", purpose="Cameras from structure from motion (poses='sfm')")
-    network = pose_views(groups, matches, shapes, priors, start=start, **settings)
+    shapes = [(view.image.shape[0], view.image.shape[1]) for view in views]
+
+    def posed(matches: Sequence[PairMatches], priors: Priors = priors, start: Priors | None = start) -> Posed:
+        return pose_views(groups, matches, shapes, priors, start=start, refine=refine, seed=seed, progress=progress)
+
+    joined = join_keypoints(matches, keypoints, views) if matches else []
+    candidates = {"network": posed(joined)}
+    network = candidates["network"].alignment
     if poses == "network":
-        return _judged({"network": network}, "network", "asked for", keypoints, views)
-    model, why = _structure(network.alignment, keypoints, views, priors, seed=seed, progress=progress)
-    if model is None:
-        if poses == "sfm":
-            raise InputError(f"poses='sfm', but {why}. Take more photos with overlap, or let poses be 'auto'.")
-        return _judged({"network": network}, "network", why, keypoints, views)
+        model, why = None, "asked for"
+    else:
+        model, why = _structure(network, keypoints, views, priors, seed=seed, progress=progress)
     if poses == "sfm":
-        kept = pose_views(groups, matches, shapes, _as_priors(model, views, priors), **settings)
+        if model is None:
+            raise InputError(f"poses='sfm', but {why}. Take more photos with overlap, or let poses be 'auto'.")
+        kept = posed(joined, _as_priors(model, views, priors), None)
         kept = _without(kept, ~model.registered, "structure from motion could not register them")
         return _judged({"sfm": kept}, "sfm", "asked for", keypoints, views, model)
-    both = pose_views(
-        groups, matches, shapes, priors, start=_joined(model, network.alignment, views, priors), **settings
-    )
-    candidates = {"network": network, "sfm": both}
-    explained = {name: _share(_explained(keypoints, posed.alignment)) for name, posed in candidates.items()}
-    chosen = "sfm" if explained["sfm"] > explained["network"] + _CLEARLY else "network"
-    why = (
-        f"keypoints explained: {explained['sfm']:.1%} beginning with structure from motion "
-        f"({int(model.registered.sum())} of {len(views)} photos), {explained['network']:.1%} with the network"
-    )
-    return _judged(candidates, chosen, why, keypoints, views, model)
+    best = _share(_explained(keypoints, network))
+    if model is not None:
+        own, of_network = (
+            _share(_explained(keypoints, cameras, model.registered))
+            for cameras in (_as_alignment(model, network, views, priors), network)
+        )
+        why = (
+            f"structure from motion ({int(model.registered.sum())} of {len(views)} photos) explains {own:.1%} of the "
+            f"keypoints of these, the network {of_network:.1%}"
+        )
+        if own > of_network + _CLEARLY:
+            candidates["sfm"] = posed(joined, start=_joined(model, network, views, priors))
+            share = _share(_explained(keypoints, candidates["sfm"].alignment))
+            if share > best + _CLEARLY and share >= _LEAST_EXPLAINED:
+                return _judged(candidates, "sfm", why, keypoints, views, model)
+    if keypoints and matches and best < _LEAST_EXPLAINED:
+        candidates["network without keypoints"] = posed(matches)
+        why = f"no cameras explain more than {best:.1%} of the keypoints: they show repeated things, and are left out"
+        return _judged(candidates, "network without keypoints", why, keypoints, views, model)
+    return _judged(candidates, "network", why, keypoints, views, model)
 
 
 def _structure(
@@ -181,11 +202,24 @@ def _joined(model: SfmModel, alignment: Alignment, views: Sequence[View], priors
     return Priors(joined.intrinsics, poses, priors.cameras)
 
 
-def _explained(keypoints: Sequence[EpipolarMatches], alignment: Alignment) -> Int[np.ndarray, "views 2"]:
+def _as_alignment(model: SfmModel, network: Alignment, views: Sequence[View], priors: Priors) -> Alignment:
+    """The cameras of structure from motion alone, for `_explained`."""
+    intrinsics = network.intrinsics.copy()
+    for index, K in enumerate(_as_priors(model, views, priors).intrinsics):
+        intrinsics[index] = intrinsics[index] if K is None else K
+    poses = np.where(model.registered[:, None, None], model.world_from_cam, np.nan)
+    return replace(network, world_from_cam=poses, registered=model.registered, intrinsics=intrinsics)
+
+
+def _explained(
+    keypoints: Sequence[EpipolarMatches], alignment: Alignment, among: Bool[np.ndarray, "views"] | None = None
+) -> Int[np.ndarray, "views 2"]:
     """Per photo how many matches of keypoints lie on the epipolar lines of these cameras, and of how many."""
     counts = np.zeros((len(alignment.registered), 2), np.int64)
     for found in keypoints:
         pair = [found.matches.view_i, found.matches.view_j]
+        if among is not None and not among[pair].all():
+            continue
         agreeing = 0
         if alignment.registered[pair].all():
             size = max(max(alignment.depths[view].shape) for view in pair)
@@ -237,17 +271,18 @@ def _judged(
 ) -> PosedScene:
     """The chosen candidate without the photos of other scenes, and the report."""
     posed = candidates[chosen]
-    ties = posed.ties + [(found.matches.view_i, found.matches.view_j) for found in keypoints]
+    ties = [pair for pair, sure in posed.ties.items() if sure >= _LEAST_TRUST]
+    ties += [(found.matches.view_i, found.matches.view_j) for found in keypoints if chosen in ("network", "sfm")]
     parts = sorted(connected_parts(len(views), ties), key=len, reverse=True)
     for part in parts[1:]:
-        if len(part) > 1:
+        if len(parts[0]) >= _LEAST_SCENE and len(part) > 1:
             other = np.isin(np.arange(len(views)), part)
             posed = _without(posed, other, "they share nothing with the others, but something with each other")
     counts = {name: _explained(keypoints, candidate.alignment) for name, candidate in candidates.items()}
     photos = {}
     for index, view in enumerate(views):
         own, total = counts[chosen][index]
-        source = chosen if chosen == "network" or (model is not None and model.registered[index]) else "network"
+        source = "sfm" if chosen == "sfm" and model is not None and model.registered[index] else "network"
         photos[view.name] = {
             "source": source if posed.alignment.registered[index] else None,
             "tied": any(index in tie for tie in ties),

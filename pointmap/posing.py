@@ -39,8 +39,8 @@ class Posed:
     """Cameras and depths, and which views tell each other where they are."""
 
     alignment: Alignment
-    ties: list[tuple[int, int]]
-    """Views whose matches agree on a relative pose, by more than chance; none without matches."""
+    ties: dict[tuple[int, int], float]
+    """Views whose matches agree on a relative pose by more than chance, and how much this is trusted, in (0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def pose_views(
         "progress": progress,
     }
     if not matches:
-        return Posed(align(groups, **settings), [])
+        return Posed(align(groups, **settings), {})
     known = np.array([K is not None for K in priors.intrinsics])
     told = np.array([K is not None for K in first.intrinsics])
     max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
@@ -97,12 +97,15 @@ def pose_views(
     groups = correct_groups(groups, matches, poses, intrinsics)
     settings["pixels_per_view"] = _PIXELS_PER_VIEW
     alignment = align(groups, **settings)
-    verified = [match for match, pose in zip(matches, poses, strict=True) if trust(pose) > 0]
-    ties = [(match.view_i, match.view_j) for match in verified]
+    ties = {
+        (match.view_i, match.view_j): sure
+        for match, pose in zip(matches, poses, strict=True)
+        if (sure := trust(pose)) > 0
+    }
+    verified = [match for match in matches if (match.view_i, match.view_j) in ties]
     directed = [part for match in verified for part in match.directed()]
-    before = torch.from_numpy(alignment.intrinsics)
     unknowns: dict[str, Any] = {
-        "intrinsics": before,
+        "intrinsics": torch.from_numpy(alignment.intrinsics),
         "world_from_cam": torch.from_numpy(alignment.world_from_cam),
         "depths": [torch.from_numpy(depth) for depth in alignment.depths],
         "registered": torch.from_numpy(alignment.registered),
@@ -113,10 +116,7 @@ def pose_views(
         "focal_sigma": _FOCAL_SIGMA,
         "progress": progress,
     }
-    adjusted = adjust(directed, **unknowns)
-    changes = (adjusted.intrinsics[:, 0, 0] / before[:, 0, 0]).log().abs()[adjusted.took_part]
-    if bool((changes > log(_MOST_FOCAL_CHANGE)).any()):
-        adjusted = adjust(directed, **unknowns | {"fixed_focals": torch.ones_like(unknowns["fixed_focals"])})
+    adjusted = _without_runaway(directed, unknowns)
     adjusted = _sharpened(adjusted, directed, unknowns)
     if not bool(adjusted.took_part.any()):
         return Posed(alignment, ties)
@@ -130,6 +130,15 @@ def pose_views(
     depths = [torch.from_numpy(depth) for depth in alignment.depths]
     anchored = anchor_depths(depths, directed, adjusted, noise_px=max_error_px)
     return Posed(replace(alignment, depths=[depth.numpy() for depth in anchored]), ties)
+
+
+def _without_runaway(matches: Sequence[PairMatches], unknowns: dict[str, Any]) -> Adjusted:
+    """Bundle adjustment; where that runs away with a focal length, without them."""
+    adjusted = adjust(matches, **unknowns)
+    changes = (adjusted.intrinsics[:, 0, 0] / unknowns["intrinsics"][:, 0, 0]).log().abs()[adjusted.took_part]
+    if bool((changes > log(_MOST_FOCAL_CHANGE)).any()):
+        return adjust(matches, **unknowns | {"fixed_focals": torch.ones_like(unknowns["fixed_focals"])})
+    return adjusted
 
 
 def _sharpened(adjusted: Adjusted, matches: Sequence[PairMatches], unknowns: dict[str, Any]) -> Adjusted:
@@ -151,15 +160,12 @@ def _sharpened(adjusted: Adjusted, matches: Sequence[PairMatches], unknowns: dic
         "depths": scaled,
     }
     held = ~sharp if bool((~sharp).any()) else unknowns["fixed_poses"]
-    refined = adjust(
-        exact,
-        **cameras
-        | {
-            "fixed_poses": unknowns["fixed_poses"] | held,
-            "noise_px": _EXACT_ERROR * unknowns["noise_px"],
-            "focal_sigma": _EXACT_FOCAL_SIGMA,
-        },
-    )
+    exactly = cameras | {
+        "fixed_poses": unknowns["fixed_poses"] | held,
+        "noise_px": _EXACT_ERROR * unknowns["noise_px"],
+        "focal_sigma": _EXACT_FOCAL_SIGMA,
+    }
+    refined = _without_runaway(exact, exactly)
     everywhere = torch.ones_like(sharp)
     points = adjust(
         matches,

@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -99,6 +99,21 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     lines += [f"Skipped {photo['name']}: {photo['reason']}" for photo in report["skipped"]]
     lines += [f"Not registered: {name}" for name in report["not_registered"]]
     lines += report["dropped"]
+    lines += _pose_lines(report["poses"])
     lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
     lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.glb'} in any 3D viewer.")
     return "\n".join(lines)
+
+
+def _pose_lines(poses: dict[str, Any]) -> list[str]:
+    """Where the cameras come from, and which photos no match ties to others."""
+    sources = {
+        "network": "the network and keypoints",
+        "network without keypoints": "the network",
+        "sfm": "structure from motion",
+    }
+    lines = [f"Cameras by {sources[poses['source']]} ({poses['why']})."]
+    guessed = [name for name, photo in poses["photos"].items() if photo["source"] and not photo["tied"]]
+    if len(poses["photos"]) > 1 and guessed:
+        lines.append(f"No match ties these to another photo, their place is a guess: {', '.join(guessed)}")
+    return lines

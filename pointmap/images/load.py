@@ -71,7 +71,7 @@ def load_views(
     _register_heif()
 
     results: list[View | SkippedPhoto] = []
-    for result in _results(listing, image_size=image_size, patch_size=patch_size, square_ok=square_ok):
+    for result in _results(listing, image_size=(image_size, image_size), patch_size=patch_size, square_ok=square_ok):
         results.append(result)
         if progress is not None:
             progress("load", len(results), len(listing))
@@ -84,16 +84,24 @@ def load_views(
 
 
 def iter_views(
-    photos: PhotoSource | Sequence[PhotoSource], *, image_size: int, patch_size: int, square_ok: bool = False
+    photos: PhotoSource | Sequence[PhotoSource],
+    *,
+    image_size: tuple[int, int],
+    patch_size: int,
+    square_ok: bool = False,
 ) -> Iterator[View]:
-    """The views of `load_views` one after the other, for sizes in which not all need be in memory at once."""
+    """The views of `load_views` one after the other, for sizes in which not all need be in memory at once.
+
+    Args:
+        image_size: Least and largest long side; photos in between keep theirs.
+    """
     for result in _results(list_photos(photos), image_size=image_size, patch_size=patch_size, square_ok=square_ok):
         if isinstance(result, View):
             yield result
 
 
 def _results(
-    listing: Sequence[ListedPhoto], *, image_size: int, patch_size: int, square_ok: bool
+    listing: list[ListedPhoto], *, image_size: tuple[int, int], patch_size: int, square_ok: bool
 ) -> Iterator[View | SkippedPhoto]:
     """Every listed photo in order; a few are decoded ahead."""
     threads = min(4, cpu_count() or 1)
@@ -112,7 +120,9 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_ok: bool) -> View | SkippedPhoto:
+def _load_one(
+    listed: ListedPhoto, *, image_size: tuple[int, int], patch_size: int, square_ok: bool
+) -> View | SkippedPhoto:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -120,7 +130,8 @@ def _load_one(listed: ListedPhoto, *, image_size: int, patch_size: int, square_o
             orientation = exif.orientation(image)
             focal_px = exif.focal_px(image, image.size)
             upright_size = image.size if orientation <= 4 else image.size[::-1]
-            size = working_size(upright_size, image_size=image_size, patch_size=patch_size, square_ok=square_ok)
+            long_side = sorted((*image_size, max(upright_size)))[1]
+            size = working_size(upright_size, image_size=long_side, patch_size=patch_size, square_ok=square_ok)
             pixels = decode(image, size, orientation, lazy=image is not listed.source)
     except UnidentifiedImageError:
         return SkippedPhoto(listed.name, _why_unidentified(listed.source))

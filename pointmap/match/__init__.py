@@ -4,6 +4,7 @@ from pointmap.match.correction import correct_groups, trust
 from pointmap.match.focals import search_focals
 from pointmap.match.keypoints import (
     KEYPOINT_SIZE,
+    LEAST_KEYPOINT_SIZE,
     EpipolarMatches,
     agreeing_matches,
     join_keypoints,
@@ -19,6 +20,7 @@ from pointmap.match.verification import Relation, fundamental, homography
 
 __all__ = [
     "KEYPOINT_SIZE",
+    "LEAST_KEYPOINT_SIZE",
     "EpipolarMatches",
     "Matcher",
     "Matches",

@@ -21,7 +21,9 @@ from pointmap.scene import View
 from pointmap.shapes import Bool, Float, Int, UInt8
 
 KEYPOINT_SIZE = 1600
-"""Long side of the images to find keypoints in."""
+"""Longest side of the images to find keypoints in."""
+LEAST_KEYPOINT_SIZE = 1024
+"""Smaller photos are enlarged to it: what is blurred by a pixel shows only so (AUC@5 of hololens_sofa .52 to .59)."""
 _MOST = 4000
 """Keypoints per photo."""
 _LEAST_CONTRAST = 0.01
