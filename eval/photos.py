@@ -36,8 +36,8 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "demo" / "photos"
 
 COLUMNS = ("set", "method", "photos", "registered", "RRA@15", "RTA@15", "AUC@30", "AbsRel", "seconds", "GiB")
 
-NETWORK_STAGES = ("load network", "pairs", "predict", "match")
-"""Of `Scene.report["seconds"]`: those in which the network works."""
+POSE_STAGES = ("keypoints", "align")
+"""Of `Scene.report["seconds"]`: those that find cameras, without the network's."""
 
 
 def evaluate_photos(
@@ -119,13 +119,13 @@ def reconstruct_and_score(
         scene = reconstruct(list(truth.files))
         seconds, memory = time.perf_counter() - start, peak_gib()
         stages = scene.report.get("seconds", {})
-        network_seconds = sum(stages.get(stage, 0.0) for stage in NETWORK_STAGES)
+        pose_seconds = sum(stages.get(stage, 0.0) for stage in POSE_STAGES)
         row = score(
             truth,
             Estimate.of(scene, truth),
             method=method,
             seconds=seconds,
-            network_seconds=network_seconds,
+            pose_seconds=pose_seconds,
             peak_gib=memory,
         )
         return row, scene

@@ -75,8 +75,8 @@ class Row:
     """Photos whose EXIF told the method a focal length."""
     seconds: float = math.nan
     """Wall time from photos to scene, with the network loaded; NaN for a baseline."""
-    network_seconds: float = 0.0
-    """The network's part of it."""
+    pose_seconds: float = math.nan
+    """The part of it that finds cameras once the network has looked at the photos."""
     peak_gib: float = math.nan
     """Peak memory of the process, its libraries included."""
     error: str | None = None
@@ -89,7 +89,7 @@ def score(
     *,
     method: str,
     seconds: float = math.nan,
-    network_seconds: float = 0.0,
+    pose_seconds: float = math.nan,
     peak_gib: float = math.nan,
 ) -> Row:
     """Compare with the truth."""
@@ -115,7 +115,7 @@ def score(
         depth_within_125=depth.within_125,
         exif=estimate.exif,
         seconds=seconds,
-        network_seconds=network_seconds,
+        pose_seconds=pose_seconds,
         peak_gib=peak_gib,
     )
 
