@@ -18,21 +18,18 @@ from pointmap.sfm.models import read_model
 from pointmap.sfm.process import run_worker
 from pointmap.shapes import Float
 
-_ROUGH = (30.0, 6.0, 1.0)
-"""Of the largest error: so much is allowed before each adjustment; poses may be off by some degrees at first."""
-
 
 @dataclass(frozen=True, eq=False)
 class Adjusted:
-    """Cameras and points after bundle adjustment, and what it gained on the points it began with."""
+    """Cameras and points after bundle adjustment, and what it gained."""
 
     model: SfmModel
     """In the frame and the scale of the start."""
     before_px: float
-    """Median distance between where photos show a point and where it should be, with points that fit best to the
-    cameras of the start; NaN if there are none."""
+    """Mean distance between where photos show a point of the model and where it should be, for the cameras of the start
+    and the points that fit best to them; NaN if there are no points."""
     after_px: float
-    """The same of the same points' places with cameras and points adjusted together."""
+    """The same of the model."""
 
 
 def triangulate(
@@ -96,9 +93,8 @@ def adjust(
     kept_poses = np.zeros(count, bool) if fixed_poses is None else np.asarray(fixed_poses, bool)
     kept = np.zeros(count, bool) if fixed is None else np.asarray(fixed, bool)
     with _prepared(photos, world_from_cam, camera_model) as folder:
-        error = max_error_px or photos.typical_error_px
         settings = {
-            "max_errors_px": [rough * error for rough in _ROUGH],
+            "max_error_px": max_error_px or photos.typical_error_px,
             "fixed_poses": (np.flatnonzero(kept_poses) + 1).tolist(),
             "fixed": sorted(set(camera_numbers(photos)[kept].tolist())),
             "seed": seed,

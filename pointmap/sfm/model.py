@@ -58,10 +58,10 @@ class SfmModel:
         index = np.array([place[name] for name in self.names], np.int64)
         count = len(names)
 
-        def spread(values: np.ndarray, fill: float) -> np.ndarray:
-            spread = np.full((count, *values.shape[1:]), fill, values.dtype)
-            spread[index] = values
-            return spread
+        def spread(values: np.ndarray, fill: float | int | bool) -> np.ndarray:
+            filled = np.full((count, *values.shape[1:]), fill, values.dtype)
+            filled[index] = values
+            return filled
 
         return replace(
             self,

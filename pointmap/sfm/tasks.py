@@ -11,6 +11,9 @@ import numpy as np
 _COLMAP_ERROR_PX = 4.0
 """COLMAP's own largest error of matches; its other thresholds keep their ratio to it."""
 _BUNDLE_ITERATIONS = 50
+_ROUGH = 30.0
+"""Of the largest error: so much is allowed before the first bundle adjustment."""
+_MOST_ROUNDS = 4
 
 
 def verify(folder: Path, *, database: str, max_error_px: float, seed: int, threads: int) -> None:
@@ -109,40 +112,68 @@ def triangulate(folder: Path, *, max_error_px: float, seed: int, threads: int) -
 
 
 def adjust(
-    folder: Path, *, max_errors_px: list[float], fixed_poses: list[int], fixed: list[int], seed: int, threads: int
+    folder: Path, *, max_error_px: float, fixed_poses: list[int], fixed: list[int], seed: int, threads: int
 ) -> None:
-    """Triangulation and bundle adjustment, once per largest error, into found/0; medians of errors in gained.json."""
+    """Triangulation and bundle adjustment by turns into found/0; in gained.json errors before and after."""
     import pycolmap
 
-    verify(folder, database=str(folder / "database.db"), max_error_px=max_errors_px[-1], seed=seed, threads=threads)
+    verify(folder, database=str(folder / "database.db"), max_error_px=max_error_px, seed=seed, threads=threads)
     reconstruction = _start(folder)
-    gained: list[float] = []
-    options = pycolmap.BundleAdjustmentOptions(print_summary=False)
-    options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
-    options.ceres.solver_options.max_num_iterations = _BUNDLE_ITERATIONS
-    options.ceres.solver_options.num_threads = threads
-    for done, max_error_px in enumerate(max_errors_px):
-        _tell(folder, "adjust", done, len(max_errors_px))
-        reconstruction = _triangulated(folder, reconstruction, max_error_px, seed, threads)
+    # Poses may be off by some degrees at first, and so are points; afterwards no more is allowed than what is left.
+    allowed = _ROUGH * max_error_px
+    for done in range(_MOST_ROUNDS):
+        _tell(folder, "adjust", done, _MOST_ROUNDS)
+        reconstruction = _triangulated(folder, reconstruction, allowed, seed, threads)
         if not reconstruction.num_points3D():
-            gained = gained or [np.nan, np.nan]
             break
-        config = pycolmap.BundleAdjustmentConfig()
-        for image_id in reconstruction.reg_image_ids():
-            config.add_image(image_id)
-            if image_id in fixed_poses:
+        config = _all_photos(reconstruction)
+        for image_id in fixed_poses:
+            if image_id in config.images:
                 config.set_constant_rig_from_world_pose(reconstruction.image(image_id).frame_id)
         for camera_id in fixed:
             config.set_constant_cam_intrinsics(camera_id)
         if len(fixed_poses) < 2:
             config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
-        options.ceres.loss_function_scale = max_error_px / 2
-        before = _median_error(reconstruction)
-        pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
-        gained = gained or [before, _median_error(reconstruction)]
+        # What misses by much more than the typical place is wrong.
+        scale = max(max_error_px / 2, 2 * float(np.median(_errors(reconstruction))))
+        _solve(reconstruction, config, scale, threads)
+        if allowed == max_error_px:
+            break
+        allowed = max(max_error_px, min(allowed / 5, 6 * float(np.median(_errors(reconstruction)))))
     reconstruction.update_point_3d_errors()
-    (folder / "gained.json").write_text(json.dumps(gained))
     _save(folder, {0: reconstruction})
+    gained = [np.nan, np.nan]
+    if reconstruction.num_points3D():
+        after = float(np.mean(_errors(reconstruction)))
+        _put_back(folder, reconstruction)
+        config = _all_photos(reconstruction)
+        for image_id in config.images:
+            config.set_constant_rig_from_world_pose(reconstruction.image(image_id).frame_id)
+            config.set_constant_cam_intrinsics(reconstruction.image(image_id).camera_id)
+        _solve(reconstruction, config, max_error_px / 2, threads)
+        gained = [float(np.mean(_errors(reconstruction))), after]
+    (folder / "gained.json").write_text(json.dumps(gained))
+
+
+def _all_photos(reconstruction: Any) -> Any:
+    import pycolmap
+
+    config = pycolmap.BundleAdjustmentConfig()
+    for image_id in reconstruction.reg_image_ids():
+        config.add_image(image_id)
+    return config
+
+
+def _solve(reconstruction: Any, config: Any, scale_px: float, threads: int) -> None:
+    """Bundle adjustment in which places that miss by more than the scale count less and less."""
+    import pycolmap
+
+    options = pycolmap.BundleAdjustmentOptions(print_summary=False)
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+    options.ceres.loss_function_scale = scale_px
+    options.ceres.solver_options.max_num_iterations = _BUNDLE_ITERATIONS
+    options.ceres.solver_options.num_threads = threads
+    pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
 
 
 def _incremental_options(max_error_px: float, seed: int, threads: int) -> Any:
@@ -190,15 +221,25 @@ def _triangulated(folder: Path, reconstruction: Any, max_error_px: float, seed: 
     )
 
 
-def _median_error(reconstruction: Any) -> float:
-    """Over all places of all tracks."""
+def _put_back(folder: Path, reconstruction: Any) -> None:
+    """The cameras as they were at the start; points and tracks stay."""
+    start = _start(folder)
+    for camera_id, camera in start.cameras.items():
+        reconstruction.camera(camera_id).params = camera.params
+    for image_id in reconstruction.reg_image_ids():
+        image = reconstruction.image(image_id)
+        image.frame.set_cam_from_world(image.camera_id, start.image(image_id).cam_from_world())
+
+
+def _errors(reconstruction: Any) -> list[float]:
+    """Per place of all tracks its distance in pixels to where the point should be; infinite behind the camera."""
     errors: list[float] = []
     for image_id in reconstruction.reg_image_ids():
         image = reconstruction.image(image_id)
         for seen in image.get_observation_points2D():
             projected = image.project_point(reconstruction.point3D(seen.point3D_id).xyz)
             errors.append(np.inf if projected is None else float(np.linalg.norm(projected - seen.xy)))
-    return float(np.median(errors))
+    return errors
 
 
 def _save(folder: Path, models: dict[int, Any], images: str | None = None) -> None:
