@@ -57,7 +57,7 @@ def encode_thumbnails(
 def similarity_to(network: Network, thumbnail: Encoding, others: Sequence[Encoding]) -> Float[np.ndarray, "n"]:
     """Similarity of one photo to each of a set, on the scale of `photo_similarity`."""
     if network.config.match_dim:
-        return np.array([_shared(network, thumbnail, other) for other in others])
+        return np.array([_shared(network, other, thumbnail) for other in others])
     means = _means([thumbnail, *others])
     return (means[1:] @ means[0]).cpu().numpy()
 
