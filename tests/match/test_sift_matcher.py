@@ -5,6 +5,7 @@ import pytest
 import torch
 from spots import spots
 
+from pointmap.errors import InputError
 from pointmap.match import agreeing_matches, keypoint_matches, match_photos
 from pointmap.match.sift import SiftMatcher
 from pointmap.scene import View
@@ -102,3 +103,9 @@ def test_identical_photos_match_in_place():
     assert len(found) > 50
     torch.testing.assert_close(found.pixels_i, found.pixels_j)
     assert found.scores.min() > 0.99
+
+
+@pytest.mark.parametrize("image", [np.zeros((60, 80), np.uint8), np.zeros((60, 80, 3)), np.zeros((0, 80, 3), np.uint8)])
+def test_what_is_no_rgb_image_is_refused(image):
+    with pytest.raises(InputError, match=r"RGB images \(height, width, 3\) of uint8; this one is"):
+        SiftMatcher().describe(image)
