@@ -1,6 +1,7 @@
 """The pose of a new photo in a finished scene: similar photos, matches with them, and the camera that fits these."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -114,7 +115,8 @@ def localize(
     to_match: dict[str, View] = {}
     if network is not None:
         patch_size = network.config.patch_size
-        to_match = _by_name(load_views(photos, image_size=match_size(network), patch_size=patch_size).views)
+        with suppress(InputError):  # all are too narrow for the network; keypoints still tell
+            to_match = _by_name(load_views(photos, image_size=match_size(network), patch_size=patch_size).views)
     views = dict(zip(loaded.indices, loaded.views, strict=True))
     found = []
     for index in range(total):
