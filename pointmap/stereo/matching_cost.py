@@ -11,8 +11,6 @@ from pointmap.shapes import Bool, Float
 from pointmap.stereo.projection import Projection
 from pointmap.stereo.views import StereoView
 
-_NOISE = 0.015
-"""Standard deviation of brightness, in [0, 1], that is no texture: windows with less correlate with nothing."""
 _CHUNK = 8
 """Hypotheses in work at once; a few planes stay in the cache of a core."""
 
@@ -25,6 +23,7 @@ def matching_cost(
     factors: Float[Tensor, "n"],
     *,
     radius: int,
+    noise: float,
 ) -> Float[Tensor, "n h w"]:
     """Cost of every hypothesis `factors[k] * depth`, in [0, 2]: 0 same, 1 unlike or unknown.
 
@@ -35,6 +34,7 @@ def matching_cost(
         depth: z-depth around which to search; 0 where there is none.
         radius: Windows have (2 radius + 1)^2 pixels. Each pixel of a window is moved by its own depth, so that windows
             follow the surface that `depth` has.
+        noise: Standard deviation of brightness, in [0, 1], that is no texture.
     """
     cost = []
     for start in range(0, len(factors), _CHUNK):
@@ -43,7 +43,7 @@ def matching_cost(
         seen = torch.zeros_like(hypotheses)
         for source, projection in zip(sources, projections, strict=True):
             u, v, z = projection.pixels(hypotheses)
-            score, inside = correlation(view, source, u, v, radius=radius)
+            score, inside = correlation(view, source, u, v, radius=radius, noise=noise)
             inside &= (z > 0) & (depth > 0)
             _keep_best(best, torch.where(inside, score, -1.0), (len(sources) + 1) // 2)
             seen += inside
@@ -52,23 +52,29 @@ def matching_cost(
 
 
 def correlation(
-    view: StereoView, source: StereoView, u: Float[Tensor, "n h w"], v: Float[Tensor, "n h w"], *, radius: int
+    view: StereoView,
+    source: StereoView,
+    u: Float[Tensor, "n h w"],
+    v: Float[Tensor, "n h w"],
+    *,
+    radius: int,
+    noise: float,
 ) -> tuple[Float[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
     """Correlation in [-1, 1] of windows of the view with the source at pixels (u, v), and where these are inside."""
     warped, inside = sample(source.grey, u, v)
-    mean, spread = _window_statistics(view.grey, radius)
-    warped_mean, warped_spread = _window_statistics(warped, radius)
+    mean, spread = _window_statistics(view.grey, radius, noise)
+    warped_mean, warped_spread = _window_statistics(warped, radius, noise)
     covariance = box_mean(view.grey * warped, radius).addcmul_(mean.expand_as(warped), warped_mean, value=-1)
     return covariance.div_(warped_spread).div_(spread), inside
 
 
 def _window_statistics(
-    grey: Float[Tensor, "*batch h w"], radius: int
+    grey: Float[Tensor, "*batch h w"], radius: int, noise: float
 ) -> tuple[Float[Tensor, "*batch h w"], Float[Tensor, "*batch h w"]]:
     """Mean and standard deviation of windows, the latter with noise added."""
     mean = box_mean(grey, radius)
     variance = box_mean(grey * grey, radius).addcmul_(mean, mean, value=-1)
-    return mean, variance.clamp_min_(0).add_(_NOISE**2).sqrt_()
+    return mean, variance.clamp_min_(0).add_(noise**2).sqrt_()
 
 
 def box_mean(values: Float[Tensor, "*batch h w"], radius: int) -> Float[Tensor, "*batch h w"]:

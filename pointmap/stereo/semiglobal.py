@@ -12,8 +12,8 @@ def aggregate(
     cost: Float[Tensor, "n h w"],
     color: Float[Tensor, "3 h w"],
     *,
-    small_step: float = 0.04,
-    jump: float = 0.3,
+    small_step: float,
+    jump: float,
     edge: float = 0.06,
 ) -> Float[Tensor, "n h w"]:
     """Sum over four directions of the least cost of paths that end in a pixel's hypothesis.
