@@ -55,7 +55,9 @@ FIGURE = (
     _Solid("box", -0.085, 0.130, -0.03, (0.030, 0.055, 0.040), 15.0),
     _Solid("cylinder", -0.03, 0.078, 0.070, (0.028, 0.028, 0.028), 70.0),
 )
-"""What turns; it fills a cylinder of radius 0.15 m and height 0.365 m."""
+"""What turns; it fills a cylinder of radius 0.15 m."""
+HEIGHT = 0.365
+"""Of the figure, in metres."""
 
 _SURROUNDINGS = (
     _Solid("box", 0.0, -0.02, 0.0, (0.75, 0.02, 0.55)),
@@ -78,7 +80,7 @@ class TurntableSet:
 
 
 def make_turntable(
-    kind: Kind, *, count: int = 16, size: tuple[int, int] = (480, 640), seed: int = 7, chunk: int = 4
+    kind: Kind, *, count: int = 16, size: tuple[int, int] = (480, 640), seed: int = 21, chunk: int = 4
 ) -> TurntableSet:
     """Photos at equal steps all around the figure, from slightly above.
 

@@ -28,6 +28,10 @@ _PLAIN = 0.85
 """Share of the border that must look as its left and right ends say for the backdrop to count as plain."""
 _NOISE_RANGE = (4.0, 20.0)
 """Of the largest change that counts as none, in levels of 255."""
+_SELDOM = 0.1
+"""Share of the photos that must agree on the background of a pixel for it to be known."""
+_PASSERS_BY = 0.05
+"""Share of the photos in which something else may be before the background."""
 _SLACK_PX = 0.4
 """So far edges may shift: tripods shake."""
 _DARKEST_SHADOW = 0.4
@@ -110,16 +114,28 @@ def _from_still_camera(images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> ObjectMa
     plate, support = _most_frequent(stack, noise)
     slope = _slope(plate)
     tolerance = noise + _SLACK_PX * slope
-    usually = np.quantile(np.abs(stack - plate).max(axis=-1), 0.9, axis=0) < tolerance
+    # All photos but one or two: somebody may have walked by.
+    allowed = max(1, round(_PASSERS_BY * len(images)))
+    changes = np.partition(np.abs(stack - plate).max(axis=-1), -1 - allowed, axis=0)[-1 - allowed]
+    usually = changes < tolerance
     textured = border & (slope > noise)
     still = float(usually[border].mean())
     if still < _STILL or (textured.sum() > 0.01 * border.sum() and usually[textured].mean() < _STILL):
         return f"the background moves ({1 - still:.0%} of the photos' border changes)"
     # Where no background was ever seen, the object always is.
-    never_seen = support < max(3 / len(images), 0.15)
+    never_seen = support < max(2, _SELDOM * len(images)) / len(images)
     swept = _closed(_opened(~usually, 0.004), 0.02)
     around = ~_grown(swept, 0.02)
-    masks = [_mask(photo, plate, tolerance, never_seen & swept, around) for photo in stack]
+    surely = never_seen & swept
+    masks = [_mask(photo, plate, tolerance, surely, around) for photo in stack]
+    # Where what is on the object mostly looks like the background, this is the object's own colour: a plain part that
+    # turns in place. It is there in all photos.
+    alike = sum(
+        mask & (np.abs(photo - plate).max(axis=-1) < tolerance) for mask, photo in zip(masks, stack, strict=True)
+    )
+    own_color = _opened((alike > 0.5 * np.sum(masks, axis=0)) & (np.sum(masks, axis=0) > 1) & swept, 0.004)
+    if (own_color & ~surely).any():
+        masks = [_mask(photo, plate, tolerance, surely | own_color, around) for photo in stack]
     if not _are_objects(masks):
         return "what changes before the standing background is not one object"
     return ObjectMasks(masks, "static background", f"{still:.0%} of the photos' border never changes")
@@ -164,7 +180,14 @@ def _mask(
     cost_if_outside[whole_shadow] = 0
     cost_if_outside[surely_object] = np.inf
     cost_if_inside[surely_background & ~surely_object] = np.inf
-    return _whole(cut(image, cost_if_inside, cost_if_outside, _SMOOTHNESS), see_through=difference < 1)
+    rows, columns = (np.flatnonzero(~surely_background.all(axis=axis)) for axis in (1, 0))
+    mask = np.zeros(difference.shape, bool)
+    if len(rows) == 0:
+        return mask
+    # With one more pixel on each side, which is background for sure.
+    window = np.s_[max(rows[0] - 1, 0) : rows[-1] + 2, max(columns[0] - 1, 0) : columns[-1] + 2]
+    mask[window] = cut(image[window], cost_if_inside[window], cost_if_outside[window], _SMOOTHNESS)
+    return _whole(mask, see_through=difference < 1)
 
 
 def _are_objects(masks: Sequence[Bool[np.ndarray, "_ _"]]) -> bool:

@@ -7,6 +7,7 @@ mesh.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ import numpy as np
 
 from pointmap.fusion.subject import subject_masks
 from pointmap.fusion.watertight import watertight_mesh
+from pointmap.geometry.cameras import working_intrinsics
 from pointmap.geometry.orbit import fit_orbit
+from pointmap.images import load_views
 from pointmap.images.masks import working_mask
 from pointmap.object_masks import ObjectMasks, isolate, object_masks, transfer
 from pointmap.pairs.orbit import is_closed, orbit_order, orbit_pairs
@@ -36,16 +39,18 @@ class Subject:
     views: list[View]
     """The photos in the size of the masks."""
 
-    def keep(self, views: Sequence[View]) -> list[Bool[np.ndarray, "_ _"]]:
-        """Masks of the same photos in another size."""
-        own = {view.name: (view, mask) for view, mask in zip(self.views, self.found.masks, strict=True)}
-        return [transfer(own[view.name][1], own[view.name][0], view) for view in views]
+    @cached_property
+    def _own(self) -> dict[str, tuple[View, np.ndarray]]:
+        return {view.name: (view, mask) for view, mask in zip(self.views, self.found.masks, strict=True)}
 
-    def isolated(self, views: Sequence[View]) -> list[View]:
-        """The same photos in another size, grey where the background is, for networks and keypoints to look at."""
-        if self.found.way == "nothing":
-            return list(views)
-        return [isolate(view, mask) for view, mask in zip(views, self.keep(views), strict=True)]
+    def keep(self, view: View) -> Bool[np.ndarray, "_ _"]:
+        """The mask of a photo in another size."""
+        own, mask = self._own[view.name]
+        return transfer(mask, own, view)
+
+    def isolated(self, view: View) -> View:
+        """The photo in another size, grey where the background is, for networks and keypoints to look at."""
+        return view if self.found.way == "nothing" else isolate(view, self.keep(view))
 
 
 @dataclass(frozen=True)
@@ -105,23 +110,41 @@ def object_report(subject: Subject, orbit: OrbitPairs, scene: Scene) -> dict[str
     return report
 
 
-def object_mesh(scene: Scene, subject: Subject, *, resolution: int = 128, depth: bool = True) -> "trimesh.Trimesh":
-    """The watertight mesh of the object, coloured by the photos.
+def object_mesh(scene: Scene, *, resolution: int = 128, depth: bool = True) -> "trimesh.Trimesh":
+    """The watertight mesh of the object of a scene, coloured by the photos.
 
-    By the masks of `subject`; where the background was kept, by what stands in the place that all cameras look at.
+    In a scene from object mode by the masks that were used, found once more in the photos if these are still there; in
+    others by what stands in the place that all cameras look at.
 
     Raises:
         InputError: Masks and cameras leave nothing.
     """
-    if subject.found.way == "nothing":
+    way = scene.report.get("object", {}).get("masks", {}).get("way", "nothing")
+    if way == "nothing":
         return watertight_mesh(scene, subject_masks(scene).masks, resolution=resolution, depth=depth)
-    own = {view.name: (view, mask) for view, mask in zip(subject.views, subject.found.masks, strict=True)}
-    views, masks = zip(*(own[name] for name in scene.names), strict=True)
+    subject = None if way == "given" else _found_again(scene)
+    if subject is None or subject.found.way != way:
+        # What was not kept has no depth.
+        masks = [depth > 0 for depth in scene.depths]
+        return watertight_mesh(scene, masks, resolution=resolution, depth=depth)
     return watertight_mesh(
         scene,
-        masks,
+        subject.found.masks,
         resolution=resolution,
         depth=depth,
-        images=[view.image for view in views],
-        intrinsics=np.stack([view.working_from_original @ K for view, K in zip(views, scene.intrinsics, strict=True)]),
+        images=[view.image for view in subject.views],
+        intrinsics=np.stack(
+            [
+                working_intrinsics(K, view.working_from_original)
+                for K, view in zip(scene.intrinsics, subject.views, strict=True)
+            ]
+        ),
     )
+
+
+def _found_again(scene: Scene) -> Subject | None:
+    """The object in the photos that the scene was made of; None where they are gone."""
+    paths = [path for path in scene.paths if path is not None and path.is_file()]
+    if len(paths) < len(scene):
+        return None
+    return find_subject(load_views(paths, image_size=MASK_SIZE, patch_size=8).views)

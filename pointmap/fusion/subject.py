@@ -10,8 +10,8 @@ from pointmap.shapes import Bool, Float
 
 _REACH = 0.45
 """Of the usual distance of the cameras from where they look: how far from there the object may reach."""
-_CELLS = 64
-"""Along the side of the grid whose filled cells hang together in the object."""
+_CELLS = (12, 64)
+"""Least and most along the side of the grid whose filled cells hang together in the object."""
 _PLANE = 0.12
 """Share of the points nearby that lie on what the object stands on, at least."""
 _THICK = 0.02
@@ -51,13 +51,15 @@ def subject_masks(scene: Scene, *, seed: int = 0) -> SubjectMasks:
         return SubjectMasks(everything, False, "hardly any point lies where the cameras look")
     plane = _ground(points, -poses[:, :3, 1].mean(axis=0), np.random.default_rng(seed))
     above = np.ones(len(points), bool) if plane is None else points @ plane[:3] + plane[3] > 1.5 * _THICK
-    filled = _largest_piece(points[above])
+    # A pixel is so wide there; cells must be wider, so that a surface fills them without gaps.
+    width = distance / float(np.median(scene.working_intrinsics[views, 0, 0]))
+    cells = int(np.clip(2 * reach / (2 * width), _CELLS[0], _CELLS[1]))
+    filled = _largest_piece(points[above], cells)
     if not filled.any():
         return SubjectMasks(everything, False, "nothing stands where the cameras look")
     masks = [np.zeros(depth.shape, bool) for depth in scene.depths]
     for view, part, inside in zip(views, local, near, strict=True):
-        cells = np.floor((part[inside] + 1) / 2 * _CELLS).astype(int).clip(0, _CELLS - 1)
-        kept = filled[tuple(cells.T)]
+        kept = filled[_cells_of(part[inside], cells)]
         if plane is not None:
             kept &= part[inside] @ plane[:3] + plane[3] > 0.75 * _THICK
         masks[view][inside] = kept
@@ -94,13 +96,18 @@ def _ground(
     return np.append(normal, -normal @ middle)
 
 
-def _largest_piece(points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "c c c"]:
+def _cells_of(points: Float[np.ndarray, "n 3"], cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of the cells that points lie in."""
+    x, y, z = np.floor((points + 1) / 2 * cells).astype(int).clip(0, cells - 1).T
+    return x, y, z
+
+
+def _largest_piece(points: Float[np.ndarray, "n 3"], cells: int) -> Bool[np.ndarray, "c c c"]:
     """Cells of the cube from -1 to 1 that hang together in the piece with most points, and those next to them."""
     from scipy.ndimage import binary_dilation, label
 
-    cells = np.floor((points + 1) / 2 * _CELLS).astype(int).clip(0, _CELLS - 1)
-    counts = np.zeros((_CELLS,) * 3)
-    np.add.at(counts, tuple(cells.T), 1)
+    counts = np.zeros((cells,) * 3)
+    np.add.at(counts, _cells_of(points, cells), 1)
     everywhere = np.ones((3, 3, 3), bool)
     usual = np.median(counts[counts > 0]) if counts.any() else 0
     pieces, number = label(counts >= max(1, 0.25 * usual), everywhere)

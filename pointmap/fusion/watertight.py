@@ -28,6 +28,10 @@ _NOISE_BAND = 2.5
 """The same, in units of how far depth maps typically disagree."""
 _HULL_WEIGHT = 0.3
 """Against one depth map; holes that one wrong depth would cut stay closed where others see the surface."""
+_LOWEST = 0.002
+"""Share of the seen points that may lie below the base of the object: wrong ones."""
+_FLAT, _UPRIGHT = 0.3, 0.7
+"""Cameras on a ring are so flat, and stand up so well: spread across by spread along it, cosine."""
 _SMOOTH = 0.7
 """Standard deviation in voxels."""
 
@@ -45,8 +49,8 @@ def watertight_mesh(
     """A closed mesh of the object that masks show, with a colour per vertex, in the world frame of the scene.
 
     The visual hull (Laurentini, PAMI 1994) of the masks, from which truncated signed distances to the depth maps
-    (Curless & Levoy, SIGGRAPH 1996) take away what photos see past. What no photo sees, such as the underside, is
-    closed by the hull.
+    (Curless & Levoy, SIGGRAPH 1996) take away what photos see past. Below the lowest point that is seen the object
+    ends in a plane; what else no photo sees is closed by the hull.
 
     Args:
         masks: Per photo, True on the object; photos that are not registered take no part.
@@ -92,6 +96,8 @@ def watertight_mesh(
         near = (field > -band).nonzero()[:, 0]
         for part in near.split(_CHUNK):
             field[part] = _hollowed(points[part], field[part], depths, working_K, cam_from_world, band)
+        up, lowest = _base(depths, working_K, world_from_cam)
+        field = torch.minimum(field, points @ up - lowest + voxel / 2)
     vertices, faces = _closed_surface(field.reshape(shape).cpu().numpy())
     mesh = trimesh.Trimesh(low.cpu().numpy() + voxel * vertices, faces, process=False)
     colors = vertex_colors(
@@ -147,6 +153,27 @@ def _hollowed(
         weight += known
         seen |= known
     return torch.where(seen, torch.minimum(hull, total / weight), hull)
+
+
+def _base(
+    depths: Sequence[Float[Tensor, "_ _"]], intrinsics: Float[Tensor, "n 3 3"], world_from_cam: Float[Tensor, "n 4 4"]
+) -> tuple[Float[Tensor, "3"], float]:
+    """The direction upwards, and the least height of points that are seen, but for a few."""
+    centres = world_from_cam[:, :3, 3] - world_from_cam[:, :3, 3].mean(dim=0)
+    up = torch.nn.functional.normalize(-world_from_cam[:, :3, 1].mean(dim=0), dim=0)
+    _, spread, directions = torch.linalg.svd(centres, full_matrices=False)
+    if len(spread) == 3 and spread[2] < _FLAT * spread[1]:
+        # Cameras at one height, though perhaps on one side only.
+        normal = directions[2] * torch.sign(directions[2] @ up)
+        up = normal if normal @ up > _UPRIGHT else up
+    heights = [
+        transform_points(camera, unproject_depth(depth, K)[depth > 0]) @ up
+        for depth, K, camera in zip(depths, intrinsics, world_from_cam, strict=True)
+    ]
+    values = torch.cat(heights)
+    if len(values) == 0:
+        return up, -torch.inf
+    return up, float(values.kthvalue(max(1, int(_LOWEST * len(values)))).values)
 
 
 def _behind(

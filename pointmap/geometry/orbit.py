@@ -30,7 +30,7 @@ class Orbit:
     def closed(self) -> bool:
         """Once around, with a last step no larger than others."""
         usual = np.median(np.abs(self.steps_deg))
-        return abs(self.turn_deg - 360) < 1 and abs(self.steps_deg[-1]) < _EVEN * max(usual, 1e-9)
+        return bool(abs(self.turn_deg - 360) < 1 and abs(self.steps_deg[-1]) < _EVEN * max(usual, 1e-9))
 
     @property
     def unevenness(self) -> float:

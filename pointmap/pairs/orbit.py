@@ -13,6 +13,7 @@ _FARTHEST = 0.15
 """Of a turn: photos further apart show no common surface, but perhaps a similar one."""
 _LIKE = 4
 """Most similar photos that each photo meets besides, wherever they are in the order."""
+_AS_LIKE = 0.7
 _OPEN = 0.4
 """The two ends of an orbit that is not closed are less alike than this part of what neighbours usually are."""
 
@@ -47,8 +48,7 @@ def orbit_pairs(similarity: Float[np.ndarray, "_ _"]) -> list[Pair]:
     """Photos around an object: each with those before and after it in the orbit, also across its seam, one direction.
 
     Distances in the orbit grow geometrically up to about a seventh of a turn. Where the orbit is open (`is_closed`), no
-    pair leads across the gap. The most similar photos meet besides, for orbits at several heights, and what is left
-    unconnected is joined.
+    pair leads across the gap. The most similar photos meet besides, for orbits at several heights.
 
     Args:
         similarity: Symmetric; larger is more alike. Of photos without their background if that stands still.
@@ -58,7 +58,9 @@ def orbit_pairs(similarity: Float[np.ndarray, "_ _"]) -> list[Pair]:
     if count <= COMPLETE_UP_TO:
         return complete_graph(count)
     order = orbit_order(values)
-    pairs = {(min(i, j), max(i, j)) for i, j in retrieval_graph(values, _LIKE)}
+    # Of the most similar photos those that are hardly less alike than neighbours; others only look similar.
+    least = _AS_LIKE * np.median(_links(order, values))
+    pairs = {(min(i, j), max(i, j)) for i, j in retrieval_graph(values, _LIKE) if values[i, j] > least}
     seam = None if is_closed(order, values) else int(np.argmin(_links(order, values)))
     for place in range(count):
         for distance in _distances(count):
