@@ -20,7 +20,16 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
-from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, keypoint_matches
+from pointmap.match import (
+    KEYPOINT_SIZE,
+    LEAST_KEYPOINT_SIZE,
+    EpipolarMatches,
+    Matcher,
+    agreeing_matches,
+    keypoint_matches,
+    match_photos,
+)
+from pointmap.matchers import load_matcher
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
 from pointmap.photo_similarity import photo_similarity
@@ -41,6 +50,7 @@ def reconstruct(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
+    matcher: str | Path | Matcher = "sift",
     poses: Literal["auto", "network", "sfm"] = "auto",
     depth: Literal["auto", "network", "stereo"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
@@ -64,6 +74,8 @@ def reconstruct(
             224 network); default what suits the network.
         pairs: Which photos meet: a strategy ("auto", "complete", "retrieval-10", "window-3", "log-window-3",
             "one-to-all-0"; see `pointmap.pairs.make_pairs`) or a list of index pairs.
+        matcher: What finds exact matches: "sift", "superglue", "lightglue", "descriptors" (see
+            `pointmap.matchers.load_matcher`), or an object that does.
         poses: Where cameras come from. "network": its matches and keypoints, bundle adjustment. "sfm": structure from
             motion on keypoints alone (COLMAP, extra `colmap`); photos that it cannot register have no pose. "auto"
             tries both, and takes what explains the keypoints best, photos that only one of them has included; without
@@ -133,7 +145,12 @@ def reconstruct(
         if matches or (poses != "network" and len(views) > 1):
             with clock("keypoints"):
                 photos_to_match = _one_by_one(photos, views, (LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE), config)
-                keypoints = keypoint_matches(views, photos_to_match, keep, pair_list, progress=tell)
+                if matcher == "sift":
+                    keypoints = keypoint_matches(views, photos_to_match, keep, pair_list, progress=tell)
+                else:
+                    finder = load_matcher(matcher, network=network) if isinstance(matcher, str | Path) else matcher
+                    found = match_photos(finder, views, pair_list, large_views=photos_to_match, progress=tell)
+                    keypoints = agreeing_matches(found, views, keep)
         with clock("align"):
             posed = pose_photos(
                 groups,
