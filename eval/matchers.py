@@ -25,7 +25,7 @@ from .ground_truth import GroundTruth, load_ground_truth
 from .rows import markdown, shown
 
 SIZE = 1024
-"""Long side of the photos that are matched, in pixels."""
+"""Long side of the photos that are matched, in pixels, unless they are much smaller."""
 NEAR = (0.002, 0.005, 0.01)
 """Distances to the epipolar line in which a match is right, as shares of the long side."""
 
@@ -70,6 +70,7 @@ def compare(
 ) -> Iterator[PairScore]:
     """Score all pairs that look about the same way."""
     described = [matcher.describe(view.image) for view in views]
+    longest = max(max(view.image.shape[:2]) for view in views)
     K = [view.working_from_original @ truth.intrinsics[i] for i, view in enumerate(views)]
     for i in range(len(views)):
         for j in range(i + 1, len(views)):
@@ -79,18 +80,18 @@ def compare(
             matches = matcher.match(described[i], described[j]).between(i, j)
             essential = np.cross(np.eye(3), j_from_i[:3, 3]) @ j_from_i[:3, :3]
             fundamental = np.linalg.inv(K[j]).T @ essential @ np.linalg.inv(K[i])
-            marks = [near_epipolar_lines(matches, fundamental, share * SIZE) for share in NEAR]
+            marks = [near_epipolar_lines(matches, fundamental, share * longest) for share in NEAR]
             near = tuple(float(mark.mean()) if len(mark) else math.nan for mark in marks)
-            errors = tuple(_verified(matches, K[i], K[j], j_from_i, method) for method in methods)
+            errors = tuple(_verified(matches, K[i], K[j], j_from_i, NEAR[0] * longest, method) for method in methods)
             yield PairScore(len(matches.weights), near, errors)
 
 
 def _verified(
-    matches: PairMatches, K_i: np.ndarray, K_j: np.ndarray, j_from_i: np.ndarray, method: str
+    matches: PairMatches, K_i: np.ndarray, K_j: np.ndarray, j_from_i: np.ndarray, max_error_px: float, method: str
 ) -> tuple[float, float, float]:
     start = time.process_time()
     settings = {"method": "poselib"} if method == "poselib" else {"thorough": method == "thorough"}
-    pose = verify(matches, K_i, K_j, max_error_px=NEAR[0] * SIZE, **settings)
+    pose = verify(matches, K_i, K_j, max_error_px=max_error_px, **settings)
     seconds = time.process_time() - start
     if pose is None:
         return 180.0, 180.0, seconds

@@ -48,7 +48,8 @@ def match(
     images = [view.image for view in loaded.views]
     used = load_matcher(matcher, network=model, device=device)
     found = used.match(*[used.describe(image) for image in images])
-    agreed = fundamental(found.between(0, 1), max_error_px=max_error * KEYPOINT_SIZE)
+    longest = max(max(image.shape[:2]) for image in images)
+    agreed = fundamental(found.between(0, 1), max_error_px=max_error * longest)
     inliers = np.zeros(len(found), bool) if agreed is None else agreed.inliers
     picture = draw_matches(images[0], images[1], found, inliers, most=most)
     write_bytes(output, cv2.imencode(output.suffix.lower(), picture[..., ::-1])[1].tobytes())
