@@ -144,14 +144,16 @@ def adjust(
     _save(folder, {0: reconstruction})
     gained = [np.nan, np.nan]
     if reconstruction.num_points3D():
-        after = float(np.mean(_errors(reconstruction)))
+        after = np.array(_errors(reconstruction))
         _put_back(folder, reconstruction)
         config = _all_photos(reconstruction)
         for image_id in config.images:
             config.set_constant_rig_from_world_pose(reconstruction.image(image_id).frame_id)
             config.set_constant_cam_intrinsics(reconstruction.image(image_id).camera_id)
         _solve(reconstruction, config, max_error_px / 2, threads)
-        gained = [float(np.mean(_errors(reconstruction))), after]
+        before = np.array(_errors(reconstruction))
+        both = np.isfinite(before) & np.isfinite(after)
+        gained = [float(before[both].mean()), float(after[both].mean())]
     (folder / "gained.json").write_text(json.dumps(gained))
 
 
