@@ -39,7 +39,7 @@ def refine_depths(
     """Search around depth maps for what the photos agree on, and correct the maps by it.
 
     Works on the device of the images; on one device the result is always the same. The time is that of the largest
-    size, about half a second of one CPU core for 320 x 240 pixels and four sources.
+    size, about a third of a second of one CPU core for 320 x 240 pixels and four sources.
 
     Args:
         images: RGB, uint8 or floats in [0, 1]; sizes may differ.
