@@ -32,6 +32,8 @@ _LOWEST = 0.002
 """Share of the seen points that may lie below the base of the object: wrong ones."""
 _FLAT, _UPRIGHT = 0.3, 0.7
 """Cameras on a ring are so flat, and stand up so well: spread across by spread along it, cosine."""
+_FAR = 4.0
+"""Voxels."""
 _SMOOTH = 0.7
 """Standard deviation in voxels."""
 
@@ -98,7 +100,7 @@ def watertight_mesh(
             field[part] = _hollowed(points[part], field[part], depths, working_K, cam_from_world, band)
         up, lowest = _base(depths, working_K, world_from_cam)
         field = torch.minimum(field, points @ up - lowest + voxel / 2)
-    vertices, faces = _closed_surface(field.reshape(shape).cpu().numpy())
+    vertices, faces = _closed_surface((field / voxel).reshape(shape).cpu().numpy())
     mesh = trimesh.Trimesh(low.cpu().numpy() + voxel * vertices, faces, process=False)
     colors = vertex_colors(
         torch.tensor(mesh.vertices, dtype=torch.float32, device=device),
@@ -204,7 +206,7 @@ def _disagreement(
         chosen = thin & (depth > 0)
         points = transform_points(world_from_cam[i], unproject_depth(depth, intrinsics[i])[chosen])
         nearest = (world_from_cam[:, :3, 3] - world_from_cam[i, :3, 3]).norm(dim=-1).argsort()[1:5]
-        for j in nearest.tolist():
+        for j in nearest.tolist() if len(points) else []:
             behind, known = _behind(points, depths[j], intrinsics[j], cam_from_world[j])
             found.append(behind[known].abs())
     values = torch.cat(found) if found else torch.zeros(0)
@@ -214,11 +216,12 @@ def _disagreement(
 def _closed_surface(
     field: Float[np.ndarray, "a b c"],
 ) -> tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "faces 3"]]:
-    """The zero level of the largest piece without its inner hollows, in voxels; facing outwards."""
+    """The zero level of the largest piece without its inner hollows; all in voxels, facing outwards."""
     from scipy.ndimage import binary_fill_holes, gaussian_filter, label
     from skimage.measure import marching_cubes
 
-    field = np.pad(field, 2, constant_values=float(-np.abs(field).max()))
+    # Only signs matter far from the surface; large values would outweigh those beside it.
+    field = np.pad(np.clip(field, -_FAR, _FAR), 2, constant_values=-_FAR)
     field = gaussian_filter(field, _SMOOTH)
     pieces, count = label(field > 0)
     if count == 0:
@@ -227,7 +230,7 @@ def _closed_surface(
     sizes[0] = 0
     inside = binary_fill_holes(pieces == sizes.argmax())
     # A value of exactly zero puts several vertices in one place.
-    least = 1e-3 * float(np.abs(field).max())
+    least = 1e-3
     field = np.where(inside, np.maximum(field, least), np.minimum(field, -least))
     vertices, faces, _, _ = marching_cubes(field.astype(np.float32), 0.0, gradient_direction="ascent")
     return vertices - 2, faces.astype(np.int64)
