@@ -32,7 +32,7 @@ from pointmap.match import (
 from pointmap.matchers import load_matcher
 from pointmap.models import Network, NetworkConfig
 from pointmap.pairs import make_pairs
-from pointmap.photo_similarity import photo_similarity
+from pointmap.photo_descriptors import similarity_by
 from pointmap.pose_sources import pose_photos
 from pointmap.posing import Priors
 from pointmap.progress import ProgressBar
@@ -50,6 +50,7 @@ def reconstruct(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     image_size: int | None = None,
     pairs: str | Sequence[tuple[int, int]] = "auto",
+    descriptor: str | Path = "network",
     matcher: str | Path | Matcher = "sift",
     poses: Literal["auto", "network", "sfm"] = "auto",
     depth: Literal["auto", "network", "stereo"] = "auto",
@@ -74,6 +75,8 @@ def reconstruct(
             224 network); default what suits the network.
         pairs: Which photos meet: a strategy ("auto", "complete", "retrieval-10", "window-3", "log-window-3",
             "one-to-all-0"; see `pointmap.pairs.make_pairs`) or a list of index pairs.
+        descriptor: What says which photos are alike, for pairs by content: "network", or "efficientnet" or "dinov2"
+            (extra `match`; see `pointmap.photo_descriptors.similarity_by`).
         matcher: What finds exact matches: "sift", "superglue", "lightglue", "descriptors" (see
             `pointmap.matchers.load_matcher`), or an object that does.
         poses: Where cameras come from. "network": its matches and keypoints, bundle adjustment. "sfm": structure from
@@ -129,7 +132,7 @@ def reconstruct(
         priors, start, keep = _working_priors(loaded, intrinsics, world_from_cam, masks, shared_focal)
         with clock("pairs"):
             pair_list = make_pairs(
-                len(views), pairs, similarity=lambda: photo_similarity(network, views, progress=tell)
+                len(views), pairs, similarity=lambda: similarity_by(descriptor, views, network=network, progress=tell)
             )
         with clock("predict"):
             groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)

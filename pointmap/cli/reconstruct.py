@@ -17,6 +17,7 @@ def reconstruct(
     image_size: int | None = None,
     pairs: str = "auto",
     shared_focal: bool | None = None,
+    descriptor: str = "network",
     matcher: str = "sift",
     poses: Literal["auto", "network", "sfm"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
@@ -39,6 +40,7 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, retrieval-N, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
             photos of one size share theirs.
+        descriptor: What says which photos are alike: network, efficientnet or dinov2 (pip install 'pointmap[match]').
         matcher: What finds exact matches: sift, superglue or lightglue (pip install 'pointmap[match]'), descriptors.
         poses: 'network': cameras by its matches and keypoints. 'sfm': by structure from motion on keypoints alone
             (COLMAP; pip install 'pointmap[colmap]'). 'auto' takes what explains the keypoints best, or both.
@@ -75,6 +77,7 @@ def reconstruct(
         image_size=image_size,
         pairs=pairs,
         shared_focal=shared_focal,
+        descriptor=descriptor,
         matcher=matcher,
         poses=poses,
         refine=refine,
