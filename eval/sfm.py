@@ -91,7 +91,8 @@ def adjusted_row(truth: GroundTruth, poses: str) -> list[str]:
     """One set, reconstructed and then adjusted."""
     scene = pointmap.reconstruct(list(truth.files), poses=poses, depth="network", progress=False)
     photos = replace(our_keypoints(truth), intrinsics=scene.intrinsics)
-    found = adjust(photos, scene.world_from_cam)
+    # Few photos do not tell the focal length: hololens_sofa (8 photos), AUC@30 84.4, free 80.0, with fixed ones 87.3.
+    found = adjust(photos, scene.world_from_cam, fixed=np.ones(len(photos.names), bool))
     true = torch.from_numpy(truth.world_from_cam)
     errors = [pose_errors(torch.from_numpy(p), true) for p in (scene.world_from_cam, found.model.world_from_cam)]
     scores = [f"{100 * error.auc(limit):.1f}" for limit in (5, 30) for error in errors]
