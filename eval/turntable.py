@@ -12,11 +12,10 @@ orbit in degrees, whether the mesh is closed, and how far it is from the true su
 
 import argparse
 import sys
-import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -29,9 +28,8 @@ import pointmap
 from pointmap.geometry.similarity import fit_similarity
 from pointmap.images import load_views
 from pointmap.models import Network
-from pointmap.photo_similarity import photo_similarity
-from pointmap.scene import Scene
-from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_mesh, object_report, plan_orbit
+from pointmap.scene import Scene, View
+from pointmap.turntable import MASK_SIZE, find_subject
 
 from .ground_truth import GroundTruth, load_ground_truth
 from .mesh_picture import draw_mesh
@@ -47,41 +45,20 @@ HEADER += ("mask IoU", "turn", "mesh", "distance %", "F@1%", "s")
 _SAMPLES = 200_000
 
 
-def reconstruct_object(files: list[Path], network: Network) -> tuple[Scene, Subject]:
-    """Object mode, step by step."""
-    subject = find_subject(load_views(list(files), image_size=MASK_SIZE, patch_size=8).views)
-    size = network.config.working_size
-    views = load_views(list(files), image_size=size, patch_size=network.config.patch_size).views
-    orbit = plan_orbit(photo_similarity(network, [subject.isolated(view) for view in views]))
-    pairs = [*orbit.pairs, *((j, i) for i, j in orbit.pairs)]
-    if subject.found.way == "nothing":
-        scene = pointmap.reconstruct(list(files), model=network, pairs=pairs, progress=False)
-    else:
-        scene = _without_background(files, subject, network, pairs)
-    return replace(scene, report=scene.report | {"object": object_report(subject, orbit, scene)}), subject
+def find_masks(files: Sequence[Path]) -> list[np.ndarray]:
+    """The masks that object mode finds, on the photos' own pixels."""
+    whole = [
+        View(file.name, pixels, pixels.shape[1::-1], np.eye(3), file) for file in files for pixels in [_read(file)]
+    ]
+    found = find_subject(load_views(list(files), image_size=MASK_SIZE, patch_size=8).views)
+    return [found.keep(view) for view in whole]
 
 
-def _without_background(files: list[Path], subject: Subject, network: Network, pairs: list[tuple[int, int]]) -> Scene:
-    from PIL import Image
-
-    with tempfile.TemporaryDirectory() as folder:
-        painted, masks = [], []
-        for file in files:
-            whole = _whole(file)
-            painted.append(Path(folder) / f"{file.stem}.png")
-            Image.fromarray(subject.isolated(whole).image).save(painted[-1])
-            masks.append(subject.keep(whole))
-        scene = pointmap.reconstruct(painted, model=network, masks=masks, pairs=pairs, progress=False)
-    return replace(scene, names=tuple(file.name for file in files), paths=tuple(files))
-
-
-def _whole(file: Path) -> pointmap.scene.View:
-    """A photo as it is."""
+def _read(file: Path) -> np.ndarray:
     from PIL import Image
 
     with Image.open(file) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    return pointmap.scene.View(file.name, pixels, (pixels.shape[1], pixels.shape[0]), np.eye(3), file)
+        return np.asarray(image.convert("RGB"))
 
 
 def mesh_errors(mesh: "trimesh.Trimesh", scene: Scene, truth: GroundTruth) -> tuple[float, float]:
@@ -117,24 +94,21 @@ def evaluate(
         masks: True ones (H, W) of a procedural set; None for others, whose surface is not known either.
     """
     start = time.perf_counter()
-    subject = None
-    if method == "object":
-        scene, subject = reconstruct_object(list(truth.files), network)
-    else:
-        scene = pointmap.reconstruct(list(truth.files), model=network, progress=False)
+    subject: Literal["scene", "object"] = "object" if method == "object" else "scene"
+    scene = pointmap.reconstruct(list(truth.files), model=network, subject=subject, progress=False)
     seconds = time.perf_counter() - start
     row = score(truth, Estimate.of(scene, truth), method=method)
     percent = [shown(100 * value, "{:.1f}") for value in (row.rra_15, row.rta_15, row.auc_30)]
     line = [truth.name, method, str(row.photos), str(row.registered), *percent, shown(row.depth_absrel)]
     overlap = distance = f_score = float("nan")
     turn = closed = "-"
-    if subject is not None:
+    if subject == "object":
         print(scene.report["object"], flush=True)
         turn = f"{scene.report['object']['orbit'].get('turn_deg', float('nan')):.0f}"
-        if masks is not None and subject.found.way != "nothing":
-            found = [subject.keep(_whole(file)) for file in truth.files]
+        if masks is not None and scene.report["object"]["masks"]["way"] != "nothing":
+            found = find_masks(truth.files)
             overlap = float(np.mean([(a & b).sum() / (a | b).sum() for a, b in zip(found, masks, strict=True)]))
-        mesh = object_mesh(scene)
+        mesh = scene.mesh(watertight=True)
         closed = "closed" if mesh.is_watertight else "open"
         if masks is not None:
             distance, f_score = mesh_errors(mesh, scene, truth)

@@ -4,7 +4,7 @@ What a network predicts at once is found here in steps: keypoints that agree on 
 second camera stood, and a plane sweep between the two photos gives every pixel its depth.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from pointmap.geometry.cameras import camera_rays, unproject_depth
 from pointmap.geometry.focal import default_focal
 from pointmap.geometry.matching import PairMatches
 from pointmap.geometry.transforms import invert_rigid, rigid, transform_points
-from pointmap.match import TwoView, keypoint_matches, search_focals, trust, verify
+from pointmap.match import TwoView, search_focals, trust, verify
 from pointmap.models import NetworkConfig
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, View
@@ -39,36 +39,28 @@ _SETTINGS = replace(SWEEP, coarsest=160, max_hypotheses=128)
 
 def classical_groups(
     views: Sequence[View],
-    large_views: Iterable[View],
     pairs: Sequence[tuple[int, int]],
+    matches: Sequence[PairMatches],
     *,
     intrinsics: Sequence[np.ndarray | None] | None = None,
-    matches: Sequence[PairMatches] | None = None,
     device: torch.device | str = "cpu",
     progress: ProgressCallback | None = None,
 ) -> list[Group]:
     """Predict all pairs, as `pointmap.inference.predict_pairs` does, from what photos show alone.
 
     Args:
-        large_views: The same photos as `views`, in the size to find keypoints in (`match.KEYPOINT_SIZE`).
         pairs: Indices (i, j); the result for a pair is in the camera frame of i.
+        matches: Of keypoints, in working pixels, at most one entry for two views (`match.keypoint_matches`).
         intrinsics: Known working K of each view, None where unknown: then the focal length is searched for that most
             matches agree with.
-        matches: Of keypoints, in working pixels, at most one entry for two views; default those of
-            `keypoint_matches`.
         device: Where stereo computes.
-        progress: Called with ("keypoints", done, total), then with ("predict", done, total).
+        progress: Called with ("predict", done, total).
 
     Returns:
         One group of two views per pair, in order, on the CPU; the unit is the distance between its two cameras.
         Confidence is 1 where the two photos do not agree on a depth; everywhere in a pair whose matches tell no
         relative pose, or too little parallax: the aligner takes that for no evidence, and says so.
     """
-    if matches is None:
-        everything = [np.ones(view.image.shape[:2], bool) for view in views]
-        matches = [
-            found.matches for found in keypoint_matches(views, large_views, everything, pairs, progress=progress)
-        ]
     given = list(intrinsics) if intrinsics is not None else [None] * len(views)
     max_error_px = _MATCH_ERROR * max(max(view.image.shape[:2]) for view in views)
     start = np.stack(

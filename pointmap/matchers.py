@@ -1,6 +1,6 @@
 """Matchers by name: keypoints, networks of others, and what our networks and the published ones say of two photos."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pointmap.errors import InputError
 from pointmap.geometry.matching import PixelMatches, match_maps
 from pointmap.images import load_views
 from pointmap.inference import image_tensor
+from pointmap.match import EpipolarMatches, agreeing_matches, keypoint_matches, match_photos
 from pointmap.match.glue import GlueMatcher
 from pointmap.match.keypoints import map_pixels
 from pointmap.match.protocol import Matcher, Matches
@@ -21,7 +22,9 @@ from pointmap.match.tokens import match_tokens
 from pointmap.models import Encoding, Network
 from pointmap.models.precision import resolve_device
 from pointmap.pretrained import load_pretrained
-from pointmap.shapes import Float, UInt8
+from pointmap.progress import ProgressCallback
+from pointmap.scene import View
+from pointmap.shapes import Bool, Float, UInt8
 
 GLUE = {"superglue": "magic-leap-community/superglue_outdoor", "lightglue": "ETH-CVG/lightglue_superpoint"}
 CHOICES = ("sift", "pointmap", "tokens", "descriptors", *GLUE)
@@ -67,6 +70,30 @@ def load_matcher(
         f"Unknown matcher {name!r}. Choose {', '.join(map(repr, CHOICES))}, or give the hub name or the folder of a "
         "SuperGlue or LightGlue network."
     )
+
+
+def exact_matches(
+    matcher: str | Path | Matcher,
+    views: Sequence[View],
+    large_views: Iterable[View],
+    keep: Sequence[Bool[np.ndarray, "_ _"]],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    network: Network | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[EpipolarMatches]:
+    """Matches of any matcher, of the pairs in which enough of them agree on an epipolar geometry.
+
+    Args:
+        matcher: A name for `load_matcher`, or the matcher itself.
+        large_views: The same photos as `views`, in the size to match in; each is asked for once.
+        keep: Per view the working pixels that take part.
+        network: For matchers that need one.
+    """
+    if matcher == "sift":
+        return keypoint_matches(views, large_views, keep, pairs, progress=progress)
+    finder = load_matcher(matcher, network=network) if isinstance(matcher, str | Path) else matcher
+    return agreeing_matches(match_photos(finder, views, pairs, large_views=large_views, progress=progress), views, keep)
 
 
 @dataclass(frozen=True)

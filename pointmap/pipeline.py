@@ -4,7 +4,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ import torch
 
 from pointmap.alignment import Alignment
 from pointmap.checkpoints import load_model
+from pointmap.classical import CONFIG as CLASSICAL
+from pointmap.classical import classical_groups
 from pointmap.densify import STEREO_SIZE, densify, is_worthwhile
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
@@ -20,23 +23,17 @@ from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
 from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
-from pointmap.match import (
-    KEYPOINT_SIZE,
-    LEAST_KEYPOINT_SIZE,
-    EpipolarMatches,
-    Matcher,
-    agreeing_matches,
-    keypoint_matches,
-    match_photos,
-)
-from pointmap.matchers import load_matcher
-from pointmap.models import Network, NetworkConfig
+from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, Matcher
+from pointmap.matchers import exact_matches
+from pointmap.models import Network
 from pointmap.pairs import make_pairs
+from pointmap.pairs.make import RETRIEVAL_ABOVE
 from pointmap.photo_descriptors import similarity_by
 from pointmap.pose_sources import pose_photos
 from pointmap.posing import Priors
-from pointmap.progress import ProgressBar
+from pointmap.progress import ProgressBar, ProgressCallback
 from pointmap.scene import Group, Scene, View
+from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_report, plan_orbit
 
 Photos = str | Path | Sequence[Any]
 SceneProgress = Callable[[str, int, int, Scene | None], None]
@@ -55,6 +52,7 @@ def reconstruct(
     poses: Literal["auto", "network", "sfm"] = "auto",
     depth: Literal["auto", "network", "stereo"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
+    subject: Literal["scene", "object"] = "scene",
     intrinsics: Sequence[np.ndarray | None] | None = None,
     world_from_cam: Sequence[np.ndarray | None] | None = None,
     masks: Sequence[np.ndarray | str | Path | None] | None = None,
@@ -68,7 +66,7 @@ def reconstruct(
     Args:
         photos: A folder, a zip, a glob, a list of files, or a list of PIL images or (H, W, 3) uint8 arrays.
         model: A bundled name ("small"), a hub id, a folder with `config.json` and `model.safetensors`, a `.pth` or
-            `.safetensors` file, or a loaded network.
+            `.safetensors` file, or a loaded network. "classical" is none: keypoints and stereo alone.
         device: Where the network runs; default CUDA where there is one, else the CPU.
         precision: Of the network; "auto" takes bfloat16 where the hardware has it.
         image_size: Long side of the working images in pixels (224: short side of a square crop, as for DUSt3R's
@@ -88,6 +86,8 @@ def reconstruct(
         refine: "align" optimises poses and depths over all pairs, "none" keeps the start from the spanning tree. "ba"
             aligns, but takes the relative poses of pairs from matches, and then adjusts the cameras to all matches
             (bundle adjustment); the same as "align" for a network without a match read-out.
+        subject: "object" is for photos around one thing, or of one on a turntable: what stands still behind it is found
+            and left out, photos meet along the orbit, and `Scene.mesh(watertight=True)` closes its surface.
         intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
             Unknown ones begin with the focal length that EXIF states, if it does.
         world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
@@ -112,48 +112,61 @@ def reconstruct(
     for name, source, known in (
         ("poses", poses, ("auto", "network", "sfm")),
         ("depth", depth, ("auto", "network", "stereo")),
+        ("subject", subject, ("scene", "object")),
     ):
         if source not in known:
-            raise InputError(f"Unknown source of {name} {source!r}. Choose {' or '.join(map(repr, known))}.")
+            raise InputError(f"Unknown {name} {source!r}. Choose {' or '.join(map(repr, known))}.")
     clock = _Clock()
     with _reporter(progress) as tell:
         with clock("load network"):
-            network = (
-                model
-                if isinstance(model, Network)
-                else load_model(model, device=device, precision=precision, progress=tell)
-            )
-        config = network.config
+            network = _network(model, device, precision, tell)
+        config = network.config if network else CLASSICAL
         with clock("load photos"):
             loaded = load_views(
                 photos, image_size=image_size or config.working_size, patch_size=config.patch_size, progress=tell
             )
         views = loaded.views
         priors, start, keep = _working_priors(loaded, intrinsics, world_from_cam, masks, shared_focal)
+        sized = _Sizes(photos, views, config.patch_size)
+        found: Subject | None = None
+        if subject == "object":
+            with clock("masks"):
+                given = None if masks is None else [masks[index] for index in loaded.indices]
+                found = find_subject(sized.all(MASK_SIZE), given)
+                keep = [found.keep(view) for view in views]
+                sized = replace(sized, look=found.isolated)
+        seen = [sized.look(view) for view in views]
         with clock("pairs"):
+            similarity = partial(similarity_by, descriptor, seen, network=network, device=device, progress=tell)
+            orbit = plan_orbit(similarity()) if found else None
+            along_orbit = orbit is not None and pairs == "auto" and (orbit.closed or len(views) > RETRIEVAL_ABOVE)
             pair_list = make_pairs(
-                len(views), pairs, similarity=lambda: similarity_by(descriptor, views, network=network, progress=tell)
+                len(views),
+                orbit.pairs if orbit and along_orbit else pairs,
+                similarity=similarity if network or descriptor != "network" else None,
             )
-        with clock("predict"):
-            groups = predict_pairs(network, views, pair_list, cache=cache, progress=tell)
-        groups = [_masked(group, keep) for group in groups]
-        matches: list[PairMatches] = []
+        to_matches = refine == "ba" and (network is None or config.match_dim > 0)
         keypoints: list[EpipolarMatches] = []
+        if len(views) > 1 and (to_matches or poses != "network"):
+            with clock("keypoints"):
+                large = sized.one_by_one(LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE)
+                keypoints = exact_matches(matcher, views, large, keep, pair_list, network=network, progress=tell)
+        matches: list[PairMatches] = []
         matched_views: list[View] | None = None
-        if refine == "ba" and config.match_dim:
+        with clock("predict"):
+            if network:
+                groups = predict_pairs(network, seen, pair_list, cache=cache, progress=tell)
+            else:
+                exact = [found.matches for found in keypoints]
+                groups = classical_groups(
+                    seen, pair_list, exact, intrinsics=start.intrinsics, device=device or "cpu", progress=tell
+                )
+        groups = [_masked(group, keep) for group in groups]
+        if network and to_matches:
             with clock("match"):
-                matched_views = _in_size(photos, views, config.match_size or config.working_size, config)
+                matched_views = sized.all(config.match_size or config.working_size)
                 matches = predict_matches(network, views, matched_views, pair_list, progress=tell)
                 matches = [_kept(match, keep) for match in matches]
-        if matches or (poses != "network" and len(views) > 1):
-            with clock("keypoints"):
-                photos_to_match = _one_by_one(photos, views, (LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE), config)
-                if matcher == "sift":
-                    keypoints = keypoint_matches(views, photos_to_match, keep, pair_list, progress=tell)
-                else:
-                    finder = load_matcher(matcher, network=network) if isinstance(matcher, str | Path) else matcher
-                    found = match_photos(finder, views, pair_list, large_views=photos_to_match, progress=tell)
-                    keypoints = agreeing_matches(found, views, keep)
         with clock("align"):
             posed = pose_photos(
                 groups,
@@ -163,6 +176,7 @@ def reconstruct(
                 priors,
                 poses=poses,
                 start=start,
+                to_matches=to_matches,
                 refine="none" if refine == "none" else "align",
                 seed=seed,
                 progress=tell,
@@ -173,12 +187,13 @@ def reconstruct(
         if depth == "stereo":
             with clock("stereo"):
                 if (image_size or config.working_size) >= STEREO_SIZE:
-                    large = views
+                    compared = seen
                 elif matched_views is not None and config.match_size == STEREO_SIZE:
-                    large = matched_views
+                    compared = matched_views
                 else:
-                    large = _in_size(photos, views, STEREO_SIZE, config)
-                alignment = densify(alignment, views, large, device=network.device, progress=tell)
+                    compared = sized.all(STEREO_SIZE)
+                where = network.device if network else device or "cpu"
+                alignment = densify(alignment, views, compared, device=where, progress=tell)
         scene = Scene(
             names=tuple(view.name for view in views),
             paths=tuple(view.path for view in views),
@@ -198,6 +213,8 @@ def reconstruct(
             metric=config.metric,
             report=_report(clock, network, loaded, pair_list, alignment) | {"poses": posed.report, "depth": depth},
         )
+        if found and orbit:
+            scene.report["object"] = object_report(found, orbit, scene)
         if callable(progress):
             progress("done", 1, 1, scene)
     return scene
@@ -254,24 +271,46 @@ def _cameras(views: list[View], shared_focal: bool | None) -> list[int]:
     return [kinds.index(kind) for kind in kinds]
 
 
-def _in_size(photos: Photos, views: list[View], size: int, config: NetworkConfig) -> list[View]:
-    """The same photos in another size, as to match in."""
-    if size == config.working_size:
-        return views
-    large = {view.name: view for view in load_views(photos, image_size=size, patch_size=config.patch_size).views}
-    return [large.get(view.name, view) for view in views]
+def _network(
+    model: str | Path | Network, device: str | torch.device | None, precision: Any, progress: ProgressCallback
+) -> Network | None:
+    """The network to use; None for the classical road."""
+    if isinstance(model, Network):
+        return model
+    if model == "classical":
+        return None
+    return load_model(model, device=device, precision=precision, progress=progress)
 
 
-def _one_by_one(photos: Photos, views: list[View], size: tuple[int, int], config: NetworkConfig) -> Iterator[View]:
-    """The same photos in a size in which not all need fit into memory; as they are where one is gone since."""
-    found = iter_views(photos, image_size=size, patch_size=config.patch_size)
-    large = next(found, None)
-    for view in views:
-        if large is not None and large.name == view.name:
-            yield large
-            large = next(found, None)
-        else:
-            yield view
+@dataclass(frozen=True)
+class _Sizes:
+    """The photos in other sizes than that of the network."""
+
+    photos: Photos
+    views: list[View]
+    patch_size: int
+    look: Callable[[View], View] = lambda view: view
+    """What stages see of a photo."""
+
+    def all(self, size: int) -> list[View]:
+        """All at once."""
+        if all(max(view.image.shape[:2]) == size for view in self.views):
+            return [self.look(view) for view in self.views]
+        large = {
+            view.name: view for view in iter_views(self.photos, image_size=(size, size), patch_size=self.patch_size)
+        }
+        return [self.look(large.get(view.name, view)) for view in self.views]
+
+    def one_by_one(self, least: int, most: int) -> Iterator[View]:
+        """In a size in which not all need fit into memory; as it is, a photo that is gone since."""
+        found = iter_views(self.photos, image_size=(least, most), patch_size=self.patch_size)
+        large = next(found, None)
+        for view in self.views:
+            if large is not None and large.name == view.name:
+                yield self.look(large)
+                large = next(found, None)
+            else:
+                yield self.look(view)
 
 
 def _masked(group: Group, keep: list[np.ndarray]) -> Group:
@@ -319,7 +358,7 @@ def _reporter(progress: bool | SceneProgress) -> Iterator[Callable[[str, int, in
 
 
 def _report(
-    clock: _Clock, network: Network, loaded: LoadedPhotos, pairs: list[tuple[int, int]], alignment: Alignment
+    clock: _Clock, network: Network | None, loaded: LoadedPhotos, pairs: list[tuple[int, int]], alignment: Alignment
 ) -> dict[str, Any]:
     """How the scene was made, as plain JSON values."""
     names = [view.name for view in loaded.views]
@@ -334,9 +373,9 @@ def _report(
         "pairs": len(pairs),
         "loss": alignment.loss,
         "loss_history": alignment.history,
-        "network": network.config.to_dict(),
-        "precision": str(network.precision).removeprefix("torch."),
-        "device": str(network.device),
+        "network": network.config.to_dict() if network else "classical",
+        "precision": str(network.precision).removeprefix("torch.") if network else None,
+        "device": str(network.device) if network else None,
     }
 
 

@@ -64,6 +64,7 @@ def pose_photos(
     *,
     poses: PoseSource = "auto",
     start: Priors | None = None,
+    to_matches: bool = True,
     refine: Literal["align", "none"] = "align",
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -75,9 +76,10 @@ def pose_photos(
 
     Args:
         groups: The network's predictions.
-        matches: The network's, in working pixels; empty for one that has none, which then aligns without.
+        matches: The network's, in working pixels, if it has any.
         keypoints: In working pixels; structure from motion sees these alone.
         priors, start: See `pose_views`.
+        to_matches: Whether the network's cameras are adjusted to matches and keypoints, or come from pointmaps alone.
 
     Raises:
         InputError: `poses` is "sfm", and pycolmap is missing or it registers no photo.
@@ -89,7 +91,7 @@ def pose_photos(
     def posed(matches: Sequence[PairMatches], priors: Priors = priors, start: Priors | None = start) -> Posed:
         return pose_views(groups, matches, shapes, priors, start=start, refine=refine, seed=seed, progress=progress)
 
-    joined = join_keypoints(matches, keypoints, views) if matches else []
+    joined = join_keypoints(matches, keypoints, views) if to_matches else []
     candidates = {"network": posed(joined)}
     network = candidates["network"].alignment
     if poses == "network":

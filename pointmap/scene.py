@@ -193,15 +193,26 @@ class Scene:
         return point_cloud(self, masks, max_points=max_points, seed=seed)
 
     def mesh(
-        self, *, texture: bool = False, min_confidence: float | None = None, max_faces: int = 500_000
+        self,
+        *,
+        texture: bool = False,
+        watertight: bool = False,
+        min_confidence: float | None = None,
+        max_faces: int = 500_000,
     ) -> "trimesh.Trimesh":
         """Surface of all registered photos, in the world frame: one sheet per photo, cut at depth edges.
 
         Args:
             texture: Colour from the working images in one texture; otherwise one colour per vertex.
+            watertight: The closed surface of one object instead (see `reconstruct`, subject="object"), with one colour
+                per vertex; the other settings do not apply.
             min_confidence: See `masks`.
             max_faces: The pixel grid is thinned out until about so many faces remain.
         """
+        if watertight:
+            from pointmap.turntable import object_mesh
+
+            return object_mesh(self)
         from pointmap.fusion.mesh import direct_mesh
 
         return direct_mesh(self, texture=texture, min_confidence=min_confidence, max_faces=max_faces)

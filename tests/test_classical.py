@@ -8,7 +8,9 @@ from stereo.stereo_scenes import Photos, take_photos
 
 from pointmap.classical import classical_groups
 from pointmap.errors import Cancelled
+from pointmap.geometry.matching import PairMatches
 from pointmap.geometry.transforms import invert_rigid
+from pointmap.match import keypoint_matches
 from pointmap.posing import Priors, pose_views
 from pointmap.scene import Group, View
 
@@ -26,9 +28,15 @@ def views(photos: Photos) -> list[View]:
     return [_view(str(index), image.numpy()) for index, image in enumerate(photos.images)]
 
 
+def matches_of(views: list[View]) -> list[PairMatches]:
+    everything = [np.ones(view.image.shape[:2], bool) for view in views]
+    pairs = [pair for pair in PAIRS if max(pair) < len(views)]
+    return [found.matches for found in keypoint_matches(views, views, everything, pairs)]
+
+
 @pytest.fixture(scope="module")
 def groups(photos: Photos, views: list[View]) -> list[Group]:
-    return classical_groups(views, views, PAIRS, intrinsics=list(photos.intrinsics.double().numpy()))
+    return classical_groups(views, PAIRS, matches_of(views), intrinsics=list(photos.intrinsics.double().numpy()))
 
 
 def test_depth_is_found_where_both_photos_see_it_and_confidence_is_one_elsewhere(photos: Photos, groups: list[Group]):
@@ -76,7 +84,7 @@ def test_photos_that_share_nothing_are_no_evidence(views: list[View]):
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
     both = [views[0], _view("noise", noise)]
 
-    (group,) = classical_groups(both, both, [(0, 1)])
+    (group,) = classical_groups(both, [(0, 1)], matches_of(both))
 
     assert all(bool((confidence == 1).all()) for confidence in group.confidences)
     assert all(bool(points.isfinite().all()) for points in group.points)
@@ -88,7 +96,7 @@ def test_progress_may_cancel(views: list[View]):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        classical_groups(views, views, PAIRS, progress=stop)
+        classical_groups(views, PAIRS, [], progress=stop)
 
 
 def _view(name: str, image: np.ndarray) -> View:

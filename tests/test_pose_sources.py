@@ -82,7 +82,9 @@ def test_structure_from_motion_wins_where_it_alone_explains_the_keypoints(truth,
     structure.append(model_of(truth, registered=(True, True, False)))
     groups = misled(make_groups(truth, complete(3)))
 
-    posed = pose_photos(groups, [], keypoints_of(truth, {(0, 1)}), make_views(), priors(truth, known=True))
+    posed = pose_photos(
+        groups, [], keypoints_of(truth, {(0, 1)}), make_views(), priors(truth, known=True), to_matches=False
+    )
 
     assert posed.report["source"] == "sfm"
     assert posed.report["explained"]["sfm"] == pytest.approx(1)

@@ -22,6 +22,7 @@ def reconstruct(
     poses: Literal["auto", "network", "sfm"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
     depth: Literal["auto", "network", "stereo"] = "auto",
+    single_object: Annotated[bool, arg(name="object")] = False,
     mesh: bool = True,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -35,7 +36,8 @@ def reconstruct(
     Args:
         photos: A folder, a zip, files or globs. Unreadable files are skipped and named.
         output: Folder for the results; files of an earlier run in it are replaced.
-        model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded.
+        model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded. 'classical' needs no
+            network: keypoints and stereo.
         image_size: Long side of the working images in pixels; default what suits the network.
         pairs: Which photos meet: auto, complete, retrieval-N, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
@@ -48,6 +50,8 @@ def reconstruct(
             keeps the first estimate.
         depth: 'network': as predicted, scaled and bent to fit. 'stereo': that, corrected by what the photos agree on.
             'auto' takes stereo for three photos or more.
+        single_object: The photos go around one thing, or it turns on a turntable: the background that stands still is
+            left out, and mesh.glb is closed. Take 16 photos or more.
         mesh: Write mesh.glb, the textured surface, as well.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.
@@ -82,6 +86,7 @@ def reconstruct(
         poses=poses,
         refine=refine,
         depth=depth,
+        subject="object" if single_object else "scene",
         device=device,
         precision=precision,
         cache=cache or own_cache,

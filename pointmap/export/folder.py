@@ -37,7 +37,7 @@ def write_outputs(
 
     Args:
         out: The folder; created where it is missing.
-        mesh: Also write mesh.glb, the textured surface.
+        mesh: Also write mesh.glb, the textured surface; of a scene from object mode, the closed one.
         min_confidence: See `Scene.masks`; for cloud, mesh, depth images and preview.
 
     Returns:
@@ -60,7 +60,13 @@ def write_outputs(
     }
     if mesh:
         steps["mesh.glb"] = lambda path: write_glb(
-            scene, path, cloud=False, mesh=True, cameras=False, min_confidence=min_confidence
+            scene,
+            path,
+            cloud=False,
+            mesh=True,
+            cameras=False,
+            watertight="object" in scene.report,
+            min_confidence=min_confidence,
         )
     else:
         (out / "mesh.glb").unlink(missing_ok=True)

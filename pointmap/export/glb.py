@@ -19,6 +19,7 @@ def write_glb(
     mesh: bool = False,
     cameras: bool = True,
     texture: bool = True,
+    watertight: bool = False,
     min_confidence: float | None = None,
     max_points: int = 1_000_000,
     max_faces: int = 500_000,
@@ -29,6 +30,7 @@ def write_glb(
     Args:
         cloud, mesh, cameras: What to write. Cameras are pyramids with their photo on the base.
         texture: The mesh gets a texture; otherwise one colour per vertex.
+        watertight: The mesh is the closed one of an object (`Scene.mesh`).
         min_confidence: See `Scene.masks`.
         max_points: More points are thinned out at random.
         max_faces: Of the mesh.
@@ -41,7 +43,7 @@ def write_glb(
         points = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
         writer.add_points("cloud", points.vertices, points.colors[:, :3])
     if mesh:
-        surface = scene.mesh(texture=texture, min_confidence=min_confidence, max_faces=max_faces)
+        surface = scene.mesh(texture=texture, watertight=watertight, min_confidence=min_confidence, max_faces=max_faces)
         look = surface.visual
         if isinstance(look, TextureVisuals):
             image = np.asarray(look.material.baseColorTexture)
