@@ -157,7 +157,7 @@ def reconstruct(
             if network:
                 groups = predict_pairs(network, seen, pair_list, cache=cache, progress=tell)
             else:
-                exact = [found.matches for found in keypoints]
+                exact = [pair.matches for pair in keypoints]
                 groups = classical_groups(
                     seen, pair_list, exact, intrinsics=start.intrinsics, device=device or "cpu", progress=tell
                 )
