@@ -10,25 +10,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from pointmap.alignment import Alignment
 from pointmap.errors import InputError
-from pointmap.extras import is_installed, require
-from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
+from pointmap.extras import require
 from pointmap.geometry.matching import PairMatches
-from pointmap.geometry.similarity import align_cameras, move_cameras
 from pointmap.match import EpipolarMatches, join_keypoints, near_epipolar_lines
 from pointmap.pairs import connected_parts
 from pointmap.posing import Posed, Priors, pose_views
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, View
-from pointmap.sfm import SfmFailed, SfmModel, collect_matches, map_photos
+from pointmap.sfm import SfmModel
 from pointmap.shapes import Bool, Float, Int
+from pointmap.structure import as_alignment, as_priors, joined_with, map_keypoints
 
 PoseSource = Literal["auto", "network", "sfm"]
-_LEAST_PHOTOS = 3
-"""Of two, structure from motion knows no more than their matches say anyway."""
 _CLEARLY = 0.02
 """By how much more of the keypoints the cameras of structure from motion must explain to be preferred."""
 _LEAST_EXPLAINED = 0.65
@@ -41,8 +37,6 @@ _LEAST_TRUST = 0.25
 0.44 the least between photos that share something (four pairs of sets)."""
 _LEAST_SCENE = 3
 """Of so many photos a part must be for the others to be of another scene; smaller ones tell too little."""
-_SECONDS, _SECONDS_PER_PHOTO = 30.0, 20.0
-"""After which structure from motion is given up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,25 +91,25 @@ def pose_photos(
     if poses == "network":
         model, why = None, "asked for"
     else:
-        model, why = _structure(network, keypoints, views, priors, seed=seed, progress=progress)
+        model, why = map_keypoints(network, keypoints, views, priors, seed=seed, progress=progress)
     if poses == "sfm":
         if model is None:
             raise InputError(f"poses='sfm', but {why}. Take more photos with overlap, or let poses be 'auto'.")
-        kept = posed(joined, _as_priors(model, views, priors), None)
+        kept = posed(joined, as_priors(model, views, priors), None)
         kept = _without(kept, ~model.registered, "structure from motion could not register them")
         return _judged({"sfm": kept}, "sfm", "asked for", keypoints, views, model)
     best = _share(_explained(keypoints, network))
     if model is not None:
         own, of_network = (
             _share(_explained(keypoints, cameras, model.registered))
-            for cameras in (_as_alignment(model, network, views, priors), network)
+            for cameras in (as_alignment(model, network, views, priors), network)
         )
         why = (
             f"structure from motion ({int(model.registered.sum())} of {len(views)} photos) explains {own:.1%} of the "
             f"keypoints of these, the network {of_network:.1%}"
         )
         if own > of_network + _CLEARLY:
-            candidates["sfm"] = posed(joined, start=_joined(model, network, views, priors))
+            candidates["sfm"] = posed(joined, start=joined_with(model, network, views, priors))
             share = _share(_explained(keypoints, candidates["sfm"].alignment))
             if share > best + _CLEARLY and share >= _LEAST_EXPLAINED:
                 return _judged(candidates, "sfm", why, keypoints, views, model)
@@ -124,93 +118,6 @@ def pose_photos(
         why = f"no cameras explain more than {best:.1%} of the keypoints: they show repeated things, and are left out"
         return _judged(candidates, "network without keypoints", why, keypoints, views, model)
     return _judged(candidates, "network", why, keypoints, views, model)
-
-
-def _structure(
-    alignment: Alignment,
-    keypoints: Sequence[EpipolarMatches],
-    views: Sequence[View],
-    priors: Priors,
-    *,
-    seed: int,
-    progress: ProgressCallback | None,
-) -> tuple[SfmModel | None, str]:
-    """The largest model of structure from motion, or None and why there is none."""
-    if not is_installed("pycolmap"):
-        return None, "structure from motion needs pycolmap: pip install 'pointmap[colmap]'"
-    if len(views) < _LEAST_PHOTOS:
-        return None, f"structure from motion is asked from {_LEAST_PHOTOS} photos on"
-    if any(pose is not None for pose in priors.world_from_cam):
-        return None, "poses were given"
-    pixels = [_in_original_pixels(found.matches, views) for found in keypoints]
-    if not pixels:
-        return None, "no two photos share keypoints"
-    known = np.array([K is not None for K in priors.intrinsics])
-    photos = collect_matches(
-        pixels,
-        np.array([view.original_size for view in views]),
-        np.stack(
-            [
-                original_intrinsics(K, view.working_from_original)
-                for K, view in zip(alignment.intrinsics, views, strict=True)
-            ]
-        ),
-        # A focal length that is known has no company.
-        cameras=np.where(known, len(views) + np.arange(len(views)), priors.cameras).tolist(),
-        known=np.ones(len(views), bool),
-        names=[view.name for view in views],
-    )
-    limit = _SECONDS + _SECONDS_PER_PHOTO * len(views)
-    try:
-        models = map_photos(photos, fixed=known, seed=seed, time_limit=limit, progress=progress)
-    except SfmFailed as error:
-        return None, f"structure from motion failed ({error})"
-    if not models:
-        return None, "structure from motion registered no photo"
-    return models[0], ""
-
-
-def _in_original_pixels(matches: PairMatches, views: Sequence[View]) -> PairMatches:
-    ends = []
-    for view, pixels in ((matches.view_i, matches.pixels_i), (matches.view_j, matches.pixels_j)):
-        matrix = torch.from_numpy(np.linalg.inv(views[view].working_from_original))
-        ends.append(pixels.double() @ matrix[:2, :2].mT + matrix[:2, 2])
-    return PairMatches(matches.view_i, matches.view_j, ends[0], ends[1], matches.weights)
-
-
-def _as_priors(model: SfmModel, views: Sequence[View], priors: Priors) -> Priors:
-    """The cameras that structure from motion registered, beside those that are known."""
-    intrinsics, poses = list(priors.intrinsics), list(priors.world_from_cam)
-    for index in np.flatnonzero(model.registered).tolist():
-        poses[index] = model.world_from_cam[index]
-        if intrinsics[index] is None:
-            intrinsics[index] = working_intrinsics(model.intrinsics[index], views[index].working_from_original)
-    return Priors(intrinsics, poses, priors.cameras)
-
-
-def _joined(model: SfmModel, alignment: Alignment, views: Sequence[View], priors: Priors) -> Priors:
-    """As `_as_priors`, and the network's cameras of all other photos, moved into the same frame."""
-    joined = _as_priors(model, views, priors)
-    both = model.registered & alignment.registered
-    if both.sum() < 2:
-        return joined
-    moves = align_cameras(
-        torch.from_numpy(alignment.world_from_cam[both]), torch.from_numpy(model.world_from_cam[both])
-    )
-    moved = move_cameras(moves, torch.from_numpy(alignment.world_from_cam)).numpy()
-    poses = list(joined.world_from_cam)
-    for index in np.flatnonzero(alignment.registered & ~model.registered).tolist():
-        poses[index] = moved[index]
-    return Priors(joined.intrinsics, poses, priors.cameras)
-
-
-def _as_alignment(model: SfmModel, network: Alignment, views: Sequence[View], priors: Priors) -> Alignment:
-    """The cameras of structure from motion alone, for `_explained`."""
-    intrinsics = network.intrinsics.copy()
-    for index, K in enumerate(_as_priors(model, views, priors).intrinsics):
-        intrinsics[index] = intrinsics[index] if K is None else K
-    poses = np.where(model.registered[:, None, None], model.world_from_cam, np.nan)
-    return replace(network, world_from_cam=poses, registered=model.registered, intrinsics=intrinsics)
 
 
 def _explained(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_posing import SHAPES, all_matches, complete, make_groups, make_truth, misled, priors
 
-from pointmap import pose_sources
+from pointmap import structure as structure_module
 from pointmap.errors import InputError
 from pointmap.match import EpipolarMatches
 from pointmap.pose_sources import pose_photos
@@ -59,7 +59,7 @@ def truth():
 def structure(monkeypatch):
     """What the mapper answers; COLMAP itself is tested elsewhere."""
     answer = []
-    monkeypatch.setattr(pose_sources, "map_photos", lambda *args, **settings: list(answer))
+    monkeypatch.setattr(structure_module, "map_photos", lambda *args, **settings: list(answer))
     return answer
 
 
@@ -105,7 +105,7 @@ def test_sfm_alone_leaves_out_what_it_did_not_register(truth, structure):
 
 
 def test_without_pycolmap_auto_says_so_and_sfm_refuses(truth, monkeypatch):
-    monkeypatch.setattr(pose_sources, "is_installed", lambda package: False)
+    monkeypatch.setattr(structure_module, "is_installed", lambda package: False)
     monkeypatch.setattr("pointmap.extras.is_installed", lambda package: False)
     arguments = (make_groups(truth, complete(3)), [], keypoints_of(truth), make_views(), priors(truth, known=True))
 

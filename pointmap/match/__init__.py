@@ -9,6 +9,7 @@ from pointmap.match.keypoints import (
     agreeing_matches,
     join_keypoints,
     keypoint_matches,
+    map_pixels,
     near_epipolar_lines,
     to_working,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "homography",
     "join_keypoints",
     "keypoint_matches",
+    "map_pixels",
     "match_photos",
     "match_tokens",
     "near_epipolar_lines",
