@@ -30,7 +30,7 @@ _LEAST_EXACT = 60
 _EXACT_ERROR = 1 / 3
 """Of the error that other matches may have."""
 _EXACT_FOCAL_SIGMA = 0.1
-_PIXELS_PER_VIEW = 1000
+_PIXELS_PER_VIEW = 250
 """Of the alignments before and after bundle adjustment: the matches determine the cameras, pointmaps only the rest."""
 
 
