@@ -110,16 +110,16 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     lines += [f"Skipped {photo['name']}: {photo['reason']}" for photo in report["skipped"]]
     lines += [f"Not registered: {name}" for name in report["not_registered"]]
     lines += report["dropped"]
-    lines += _pose_lines(report["poses"])
+    lines += _pose_lines(report["poses"], without_network=report["network"] == "classical")
     lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
     lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.glb'} in any 3D viewer.")
     return "\n".join(lines)
 
 
-def _pose_lines(poses: dict[str, Any]) -> list[str]:
+def _pose_lines(poses: dict[str, Any], *, without_network: bool) -> list[str]:
     """Where the cameras come from, and which photos no match ties to others."""
     sources = {
-        "network": "the network and keypoints",
+        "network": "keypoints" if without_network else "the network and keypoints",
         "network without keypoints": "the network",
         "sfm": "structure from motion",
     }
