@@ -96,7 +96,7 @@ def adjusted_row(truth: GroundTruth, poses: str) -> list[str]:
     true = torch.from_numpy(truth.world_from_cam)
     errors = [pose_errors(torch.from_numpy(p), true) for p in (scene.world_from_cam, found.model.world_from_cam)]
     scores = [f"{100 * error.auc(limit):.1f}" for limit in (5, 30) for error in errors]
-    return [truth.name, str(len(truth.files)), f"{found.before_px:.2f}", f"{found.after_px:.2f}", *scores]
+    return [truth.name, str(len(truth.files)), f"{found.before_px:.3f}", f"{found.after_px:.3f}", *scores]
 
 
 def _estimate(models: list[SfmModel], truth: GroundTruth) -> Estimate:
