@@ -24,9 +24,8 @@ _FOCAL_SIGMA = 0.02
 focal length (two photos side by side), a looser tie lets their errors choose it."""
 _MOST_FOCAL_CHANGE = 1.4
 """Bundle adjustment that changes a focal length by a larger factor has run away; it is done again, keeping them all."""
-_EXACT_WEIGHT = 1.0
-"""Matches that weigh more are exact (keypoints): where a photo has enough, they alone settle its camera."""
 _LEAST_EXACT = 60
+"""Where a photo has so many exact matches (keypoints), they alone settle its camera."""
 _EXACT_ERROR = 1 / 3
 """Of the error that other matches may have."""
 _EXACT_FOCAL_SIGMA = 0.1
@@ -121,7 +120,7 @@ def pose_views(
     if not bool(adjusted.took_part.any()):
         return Posed(alignment, ties)
     # The depths once more, for the cameras as they are now, and through the points that these determine.
-    known_poses, known_intrinsics = list(priors.world_from_cam), list(priors.intrinsics)
+    known_poses, known_intrinsics = list(priors.world_from_cam), list(first.intrinsics)
     for view in adjusted.took_part.nonzero()[:, 0].tolist():
         known_poses[view] = adjusted.world_from_cam[view].numpy()
         known_intrinsics[view] = adjusted.intrinsics[view].numpy()
@@ -146,7 +145,7 @@ def _sharpened(adjusted: Adjusted, matches: Sequence[PairMatches], unknowns: dic
 
     The others are more by far, err alike within a photo, and so pull cameras from where a few exact ones hold them.
     """
-    exact = [match.select(match.weights > _EXACT_WEIGHT) for match in matches]
+    exact = [match.exact() for match in matches]
     number = torch.zeros(len(adjusted.intrinsics), dtype=torch.int64)
     for match in exact:
         number[match.view_i] += len(match.weights)

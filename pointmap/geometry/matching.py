@@ -49,6 +49,10 @@ class PairMatches:
         from_j = torch.zeros_like(self.weights, dtype=torch.bool) if self.from_i is None else ~self.from_i
         return PairMatches(self.view_j, self.view_i, self.pixels_j, self.pixels_i, self.weights, from_j)
 
+    def exact(self) -> "PairMatches":
+        """Those that weigh more than a match of tokens can: keypoints."""
+        return self.select(self.weights > 1)
+
     def select(self, keep: Bool[Tensor, "n"]) -> "PairMatches":
         """Some of the matches."""
         from_i = None if self.from_i is None else self.from_i[keep]

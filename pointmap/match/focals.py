@@ -10,9 +10,8 @@ from pointmap.shapes import Bool, Float
 
 _PAIRS = 12
 _LEAST_EXACT, _LEAST_EXACT_PAIRS = 40, 3
-_EXACT_WEIGHT = 1.0
-"""Matches that weigh more are exact (keypoints). Where there are enough, they alone are asked, within a narrower band:
-it is the last pixel that tells one focal length from another."""
+"""Exact matches (keypoints): where there are enough, they alone are asked, within a narrower band. It is the last pixel
+that tells one focal length from another."""
 _EXACT = 1 / 3
 """Of the error that other matches may have."""
 _SPREAD, _STEPS = 0.6, 11
@@ -39,7 +38,7 @@ def search_focals(
     usable = [match for match in matches if not (known[match.view_i] and known[match.view_j])]
     if not usable:
         return intrinsics
-    exact = [match.select(match.weights > _EXACT_WEIGHT) for match in usable]
+    exact = [match.exact() for match in usable]
     exact = [match for match in exact if len(match.weights) >= _LEAST_EXACT]
     if len(exact) >= _LEAST_EXACT_PAIRS:
         usable, max_error_px = exact, _EXACT * max_error_px
