@@ -111,6 +111,8 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     lines += [f"Not registered: {name}" for name in report["not_registered"]]
     lines += report["dropped"]
     lines += _pose_lines(report["poses"], without_network=report["network"] == "classical")
+    if "object" in report:
+        lines += _object_lines(report["object"])
     lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
     lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.glb'} in any 3D viewer.")
     return "\n".join(lines)
@@ -127,4 +129,14 @@ def _pose_lines(poses: dict[str, Any], *, without_network: bool) -> list[str]:
     guessed = [name for name, photo in poses["photos"].items() if photo["source"] and not photo["tied"]]
     if len(poses["photos"]) > 1 and guessed:
         lines.append(f"No match ties these to another photo, their place is a guess: {', '.join(guessed)}")
+    return lines
+
+
+def _object_lines(found: dict[str, Any]) -> list[str]:
+    """How the object was told from its background, and whether the photos go all around it."""
+    masks, orbit = found["masks"], found["orbit"]
+    lines = [f"Masks: {masks['way']} ({masks['reason']})."]
+    if "turn_deg" in orbit:
+        end = "and come back to where they began" if orbit["closed"] else "and do not come back to where they began"
+        lines.append(f"The cameras go {abs(orbit['turn_deg']):.0f} degrees around the object {end}.")
     return lines
