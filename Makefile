@@ -28,8 +28,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# pycolmap has no wheel for some machines; without it, cameras come from the network and keypoints alone.
 $(VENV)/.core: pyproject.toml install.sh
-	$(INSTALL) '.[colmap]' || $(INSTALL) . # pycolmap has no wheel for some machines; without it, poses are the network's
+	$(INSTALL) '.[colmap]' || $(INSTALL) .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core

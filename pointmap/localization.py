@@ -18,8 +18,8 @@ from pointmap.export.cameras import camera_entry, cameras_file
 from pointmap.export.plain_json import json_bytes
 from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
 from pointmap.geometry.focal import default_focal
-from pointmap.images import PhotoSource, load_views
-from pointmap.match import KEYPOINT_SIZE
+from pointmap.images import PhotoSource, iter_views, load_views
+from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE
 from pointmap.models import Network
 from pointmap.progress import ProgressCallback
 from pointmap.resection import resect
@@ -111,7 +111,8 @@ def localize(
     skipped = iter(loaded.skipped)
     total = len(loaded.views) + len(loaded.skipped)
     given = _per_photo(intrinsics, total)
-    large = _by_name(load_views(photos, image_size=KEYPOINT_SIZE, patch_size=1, square_ok=True).views)
+    sizes = (LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE)
+    large = _by_name(list(iter_views(photos, image_size=sizes, patch_size=1, square_ok=True)))
     to_match: dict[str, View] = {}
     if network is not None:
         patch_size = network.config.patch_size

@@ -116,6 +116,11 @@ def reconstruct(
     ):
         if source not in known:
             raise InputError(f"Unknown {name} {source!r}. Choose {' or '.join(map(repr, known))}.")
+    if subject == "object" and model == "classical" and descriptor == "network":
+        raise InputError(
+            "subject='object' asks the network which photos are alike, and model='classical' has none. Name another "
+            "descriptor, such as 'dinov2', or a network."
+        )
     clock = _Clock()
     with _reporter(progress) as tell:
         with clock("load network"):

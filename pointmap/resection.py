@@ -22,8 +22,6 @@ from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.match import TwoView, search_focals, trust, verify
 from pointmap.shapes import Float
 
-_EXACT_WEIGHT = 1.0
-"""Matches that weigh more are exact (keypoints)."""
 _EXACT, _ROUGH = 1.5 / 1000, 1.5 / 320
 """Parts of the long side that keypoints and matches of tokens may be off their epipolar line."""
 _POINT_ERROR = 4 * _ROUGH
@@ -135,7 +133,7 @@ def _verified(match: PairMatches, known: KnownCameras, intrinsics: Float[Tensor,
     """The relative pose that a pair's matches agree on by more than chance."""
     if not len(match.weights):
         return None
-    error = (_EXACT if float(match.weights.min()) > _EXACT_WEIGHT else _ROUGH) * size
+    error = (_EXACT if len(match.exact().weights) == len(match.weights) else _ROUGH) * size
     pose = verify(match, known.intrinsics[match.view_i].numpy(), intrinsics.numpy(), max_error_px=error)
     return pose if trust(pose) > 0 else None
 

@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pointmap.errors import InputError
 from pointmap.geometry.matching import PairMatches
-from pointmap.images import load_views
+from pointmap.images import iter_views
 from pointmap.inference import predict_matches
-from pointmap.match.keypoints import KEYPOINT_SIZE, WEIGHT, Keypoints, find_keypoints, match_keypoints, to_working
+from pointmap.match.keypoints import (
+    KEYPOINT_SIZE,
+    LEAST_KEYPOINT_SIZE,
+    WEIGHT,
+    Keypoints,
+    find_keypoints,
+    match_keypoints,
+    to_working,
+)
 from pointmap.models import Encoding, Network
 from pointmap.photo_similarity import encode_thumbnails, similarity_to
 from pointmap.resection import KnownCameras
@@ -104,7 +111,7 @@ class ScenePhotos:
     def _keypoints_of(self, index: int) -> Keypoints:
         if index not in self._keypoints:
             view = self._view(index)
-            found = _keypoints(view, self._original(index, KEYPOINT_SIZE))
+            found = _keypoints(view, self._original(index, (LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE)))
             # Pixels without depth were masked out, unless the whole scene has none.
             height, width = view.image.shape[:2]
             x, y = found.pixels.round().long().unbind(-1)
@@ -118,19 +125,17 @@ class ScenePhotos:
     def _to_match_of(self, index: int) -> View:
         if index not in self._to_match:
             assert self.network is not None
-            self._to_match[index] = self._original(index, match_size(self.network), self.network.config.patch_size)
+            size = match_size(self.network)
+            self._to_match[index] = self._original(index, (size, size), self.network.config.patch_size)
         return self._to_match[index]
 
-    def _original(self, index: int, size: int, patch_size: int = 8) -> View:
-        """The photo in another size from its file, or as the scene has it."""
+    def _original(self, index: int, size: tuple[int, int], patch_size: int = 8) -> View:
+        """The photo in another size (see `iter_views`) from its file, or as the scene has it."""
         view = self._view(index)
         if view.path is None or not Path(view.path).is_file():
             return view
-        try:
-            found = load_views(view.path, image_size=size, patch_size=patch_size).views[0]
-        except InputError:
-            return view
-        return found if found.original_size == view.original_size else view
+        found = next(iter_views(view.path, image_size=size, patch_size=patch_size), None)
+        return found if found is not None and found.original_size == view.original_size else view
 
     def _view(self, index: int) -> View:
         scene = self.scene

@@ -42,6 +42,11 @@ def test_object_mode_takes_given_masks_and_closes_the_surface(photos):
     assert scene.mesh(watertight=True).is_watertight
 
 
+def test_objects_without_a_network_need_another_descriptor(photos):
+    with pytest.raises(InputError, match="Name another descriptor"):
+        pointmap.reconstruct(photos, model="classical", subject="object", progress=False)
+
+
 def test_an_unknown_subject_is_refused(photos):
     with pytest.raises(InputError, match="Unknown subject 'thing'"):
         pointmap.reconstruct(photos, subject="thing", progress=False)

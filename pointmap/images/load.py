@@ -68,8 +68,6 @@ def load_views(
     if image_size < patch_size:
         raise InputError(f"The image size {image_size} is below one patch of {patch_size} pixels. Choose a larger one.")
     listing = list_photos(photos)
-    _register_heif()
-
     results: list[View | SkippedPhoto] = []
     for result in _results(listing, image_size=(image_size, image_size), patch_size=patch_size, square_ok=square_ok):
         results.append(result)
@@ -104,6 +102,7 @@ def _results(
     listing: list[ListedPhoto], *, image_size: tuple[int, int], patch_size: int, square_ok: bool
 ) -> Iterator[View | SkippedPhoto]:
     """Every listed photo in order; a few are decoded ahead."""
+    _register_heif()
     threads = min(4, cpu_count() or 1)
     pool = ThreadPoolExecutor(max_workers=threads)
     ahead: deque[Future[View | SkippedPhoto]] = deque()
