@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pointmap.errors import InputError as InputError
     from pointmap.models import Network as Network
     from pointmap.pipeline import reconstruct as reconstruct
+    from pointmap.priors import KnownDistance as KnownDistance
+    from pointmap.priors import Soft as Soft
     from pointmap.scene import Group as Group
+    from pointmap.scene import LazyGroup as LazyGroup
     from pointmap.scene import PairPrediction as PairPrediction
     from pointmap.scene import Scene as Scene
 
@@ -28,9 +31,12 @@ _HOME = {
     "Cancelled": "pointmap.errors",
     "Group": "pointmap.scene",
     "InputError": "pointmap.errors",
+    "KnownDistance": "pointmap.priors",
+    "LazyGroup": "pointmap.scene",
     "Network": "pointmap.models",
     "PairPrediction": "pointmap.scene",
     "Scene": "pointmap.scene",
+    "Soft": "pointmap.priors",
     "align": "pointmap.alignment",
     "load_model": "pointmap.checkpoints",
     "reconstruct": "pointmap.pipeline",

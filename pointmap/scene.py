@@ -1,5 +1,6 @@
 """The results that travel between the rooms: views, predictions, groups and the finished scene."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,20 @@ class Group:
 
     confidences: list[Float[np.ndarray, "_ _"]] | list[Float[Tensor, "_ _"]]
     """One map (h, w) per view, at least 1."""
+
+
+@dataclass(frozen=True)
+class LazyGroup:
+    """A group whose arrays are fetched when they are needed, from a file or a cache: for sets larger than memory.
+
+    `align` fetches each a few times in all. (A `Group` that holds `numpy.memmap` arrays needs no wrapping.)
+    """
+
+    views: tuple[int, ...]
+    """Indices of the views in the photo set."""
+
+    load: Callable[[], Group]
+    """Gives the same group, of these views, whenever it is called."""
 
 
 @dataclass(frozen=True, eq=False)
