@@ -1,5 +1,6 @@
 """Predictions whose truth is known: exact or noisy pointmaps of cameras that we chose."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def make_truth(
         identical: All cameras equal.
     """
     random = np.random.default_rng(seed)
-    poses, matrices, depths = [], [], []
+    poses, focals = [], []
     for k, (height, width) in enumerate(shapes):
         angle = 2 * np.pi * k / len(shapes)
         centre = np.array([np.cos(angle), 0.8 * np.sin(angle), -3.2 + 0.3 * random.uniform(-1, 1)])
@@ -57,18 +58,31 @@ def make_truth(
             centre = np.array([0.2, 0.1, -3.0])
         if identical:
             target = np.zeros(3)
-        pose = golden_inputs.look_at(centre, target)
-        focal = max(height, width) * (1.0 if identical else random.uniform(0.8, 1.2))
+        poses.append(golden_inputs.look_at(centre, target))
+        focals.append(max(height, width) * (1.0 if identical else random.uniform(0.8, 1.2)))
+    return photograph(shapes, poses, focals, offset=offset)
+
+
+def photograph(
+    shapes: list[tuple[int, int]],
+    poses: list[np.ndarray],
+    focals: list[float],
+    *,
+    offset: tuple[float, float] = (0.0, 0.0),
+    surface: Callable[[np.ndarray, np.ndarray], np.ndarray] = golden_inputs.surface,
+) -> Truth:
+    """What cameras of one's choice see of a ground z = surface(x, y), which they look at from below z = 0."""
+    matrices, depths = [], []
+    for (height, width), pose, focal in zip(shapes, poses, focals, strict=True):
         matrix = np.array(
             [[focal, 0, (width - 1) / 2 + offset[0]], [0, focal, (height - 1) / 2 + offset[1]], [0, 0, 1]], float
         )
         v, u = np.mgrid[:height, :width]
         rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(matrix).T @ pose[:3, :3].T
-        depth = np.full((height, width), 3.0)
+        depth = -pose[2, 3] / rays[..., 2]
         for _ in range(60):  # damped fixed point on the depth
-            p = centre + depth[..., None] * rays
-            depth += 0.7 * (golden_inputs.surface(p[..., 0], p[..., 1]) - p[..., 2]) / rays[..., 2]
-        poses.append(pose)
+            p = pose[:3, 3] + depth[..., None] * rays
+            depth += 0.7 * (surface(p[..., 0], p[..., 1]) - p[..., 2]) / rays[..., 2]
         matrices.append(matrix)
         depths.append(depth)
     return Truth(shapes, np.stack(poses), np.stack(matrices), depths)
