@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from pointmap.alignment import Alignment
-from pointmap.fusion.visibility import clear_free_space
-from pointmap.geometry.cameras import original_intrinsics, pixel_grid, unproject_depth, working_intrinsics
+from pointmap.geometry.cameras import original_intrinsics, pixel_grid, working_intrinsics
 from pointmap.geometry.sampling import sample
-from pointmap.geometry.transforms import transform_points
+from pointmap.geometry.visibility import contradicted_points
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Scene, View
 from pointmap.stereo import refine_depths
@@ -100,14 +99,12 @@ def contradicted(alignment: Alignment | Scene, sure: Sequence[np.ndarray]) -> li
     K = alignment.working_intrinsics if isinstance(alignment, Scene) else alignment.intrinsics
     matrices = torch.from_numpy(K[registered]).float()
     poses = torch.from_numpy(alignment.world_from_cam[registered]).float()
-    points = []
-    for matrix, pose, index in zip(matrices, poses, registered, strict=True):
-        local = unproject_depth(torch.from_numpy(alignment.depths[index]).float(), matrix)
-        points.append(transform_points(pose, local.flatten(0, 1)).view_as(local))
+    depths = [torch.from_numpy(alignment.depths[index]).float() for index in registered]
     ranks = [torch.from_numpy((sure[index] > _SURE) + 1.0).float() for index in registered]
-    cleared = clear_free_space(points, ranks, matrices, poses, tolerance=_IN_FRONT)
-    for index, rank in zip(registered, cleared, strict=True):
-        floating[index] = rank.numpy() == 0
+    for index, wrong in zip(
+        registered, contradicted_points(depths, ranks, matrices, poses, tolerance=_IN_FRONT), strict=True
+    ):
+        floating[index] = wrong.numpy()
     return floating
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from pointmap.fusion.visibility import clear_free_space
+from pointmap.geometry.visibility import contradicted_points
 from pointmap.scene import Scene
 from pointmap.shapes import Bool, Float
 
@@ -77,17 +77,16 @@ def scene_masks(
 def _without_contradicted(scene: Scene, masks: list[np.ndarray], tolerance: float) -> list[np.ndarray]:
     """What is kept already and lies in front of nothing that a surer pixel, itself kept, sees."""
     registered = np.flatnonzero(scene.registered)
-    pointmaps = scene.pointmaps
-    cleared = clear_free_space(
-        [torch.from_numpy(pointmaps[view]) for view in registered],
-        [torch.from_numpy(np.where(masks[view], scene.confidences[view], 0).astype(np.float32)) for view in registered],
+    contradicted = contradicted_points(
+        [torch.from_numpy(np.where(masks[view], scene.depths[view], 0).astype(np.float32)) for view in registered],
+        [torch.from_numpy(np.asarray(scene.confidences[view], np.float32)) for view in registered],
         torch.from_numpy(scene.working_intrinsics[registered].astype(np.float32)),
         torch.from_numpy(scene.world_from_cam[registered].astype(np.float32)),
         tolerance=tolerance,
     )
     masks = list(masks)
-    for view, confidence in zip(registered, cleared, strict=True):
-        masks[view] = confidence.numpy() > 0
+    for view, wrong in zip(registered, contradicted, strict=True):
+        masks[view] = masks[view] & ~wrong.numpy()
     return masks
 
 
