@@ -1,0 +1,61 @@
+"""The benchmarks of alignment: their scenes, their errors, and what they show."""
+
+import golden_inputs
+import numpy as np
+import pytest
+
+from eval.alignment_scenes import camera_errors, golden, synthetic
+from eval.alignment_speed import measure, ratio_table, result_table
+
+
+def test_errors_are_those_of_the_reference_numbers():
+    scene = golden("n5swin")
+    rotate = golden_inputs.look_at(np.array([0.1, 0.3, -0.2]), np.array([0.2, 0.1, 5.0]))
+    moved = scene.world_from_cam @ np.linalg.inv(rotate)
+    moved[2, :3, 3] += 0.1
+
+    errors = camera_errors(moved, scene.world_from_cam)
+    expected = golden_inputs.pose_errors(moved, scene.world_from_cam)
+
+    assert errors.relative_rotation == pytest.approx(expected["rel_rot_deg_mean"], abs=1e-5)
+    assert errors.rotation == pytest.approx(expected["rot_deg_mean"], abs=1e-5)
+    assert errors.centres == pytest.approx(expected["trans_rel_mean"])
+    assert errors.worst_centre == pytest.approx(expected["trans_rel_max"])
+
+
+def test_a_view_that_is_missing_makes_its_pairs_wrong():
+    scene = golden("n4")
+    poses = scene.world_from_cam.copy()
+    poses[1] = np.nan
+
+    errors = camera_errors(poses, scene.world_from_cam)
+
+    assert errors.registered == 3
+    assert errors.relative_rotation == pytest.approx(180 * 3 / 6)
+    assert errors.centres == pytest.approx(0, abs=1e-6)
+
+
+def test_synthetic_scenes_have_a_truth_that_their_predictions_are_near():
+    scene = synthetic(3, 28, 20)
+    group = scene.groups[0]
+    i, j = group.views
+    x, y = np.meshgrid(np.arange(28), np.arange(20))
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(scene.intrinsics[j]).T
+    i_from_j = np.linalg.inv(scene.world_from_cam[i]) @ scene.world_from_cam[j]
+    exact = (rays * scene.depths[j][..., None]) @ i_from_j[:3, :3].T + i_from_j[:3, 3]
+
+    ratio = np.linalg.norm(group.points[1], axis=-1) / np.linalg.norm(exact, axis=-1)
+
+    assert len(scene.groups) == 6
+    assert np.abs(ratio / np.median(ratio) - 1).mean() < 0.02
+
+
+def test_speed_rows_hold_both_methods_on_the_same_scene_and_the_tables_their_ratio():
+    rows = [measure("3x28x20", method, 1) for method in ("ours", "Adam", "autograd")]
+
+    ours, adam, _ = rows
+    assert measure("3x28x20", "Adam, public start", 1) is None
+    assert ours.loss == pytest.approx(adam.loss, rel=0.02)
+    assert ours.relative_rotation < 1
+    assert "| 3x28x20 |" in result_table(rows)
+    assert f"{adam.cpu_seconds / ours.cpu_seconds:.1f}" in ratio_table(rows)
