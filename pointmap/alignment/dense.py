@@ -1,51 +1,103 @@
 """Depth of every pixel once cameras and similarities are known, and the loss over all pixels."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from pointmap.alignment.problem import Problem
-from pointmap.alignment.state import along_ray, distance_floor, move
-from pointmap.geometry.cameras import camera_rays
+from pointmap.alignment.pixels import directions, fit_depths
+from pointmap.alignment.problem import Observation, Problem
+from pointmap.alignment.state import move
+from pointmap.geometry.cameras import pixel_grid
 from pointmap.geometry.similarity import invert_similarity
-from pointmap.shapes import Float
+from pointmap.shapes import Float, Int
 
-_ROUNDS = 8
+_ROUNDS = 6
+_BLOCK_BYTES = 500_000_000
+"""What maps of lazy groups that are held at a time may take."""
 
 
-def dense_depth(
+@dataclass(frozen=True)
+class DenseView:
+    """One view at all its pixels."""
+
+    view: int
+
+    depth: Float[Tensor, "h w"]
+    """0 where no group says anything, or where the best point would be behind the camera."""
+
+    confidence: Float[Tensor, "h w"]
+    """The largest that any group predicts, at least 1."""
+
+    loss: float
+    """The view's part of the objective, in world units."""
+
+
+def dense_views(
     problem: Problem,
-    view: int,
-    intrinsics: Float[Tensor, "3 3"],
-    world_from_cam: Float[Tensor, "4 4"],
+    views: list[int],
+    intrinsics: Float[Tensor, "views 3 3"],
+    world_from_cam: Float[Tensor, "views 4 4"],
     world_from_group: Float[Tensor, "groups 4 4"],
-) -> tuple[Float[Tensor, "h w"], float]:
-    """z-depths of a view with the smallest weighted sum of distances to what all groups predict.
+) -> Iterator[DenseView]:
+    """The z-depths of each view with the smallest weighted sum of distances to what all groups predict."""
+    for view, obs, seen in _whole_views(problem, views):
+        cam_from_group = invert_similarity(world_from_cam[view]) @ world_from_group[problem.group_of[obs]]
+        yield _dense_view(view, seen, problem.side_scale[obs], intrinsics[view], cam_from_group.float())
 
-    Returns:
-        Depths (0 where no group says anything, or where they would be behind the camera), and the view's part of the
-        objective in world units.
-    """
-    height, width = problem.shapes[view]
-    shown = (problem.view_of == view).nonzero()[:, 0].tolist()
-    cam_from_world = invert_similarity(world_from_cam)
-    directions = camera_rays(height, width, intrinsics).reshape(-1, 3).mT.float().contiguous()
-    along, across, weights = [], [], []
-    for o in shown:
-        cam_from_group = (cam_from_world @ world_from_group[problem.group_of[o]]).float()
-        points = problem.points[o].reshape(-1, 3).mT.contiguous()
-        near, off, length = along_ray(directions, move(cam_from_group[None], points[None])[0])
-        along.append(near)
-        across.append(off)
-        weights.append(problem.weights[o].reshape(-1) * problem.side_scale[o].float())
-    nearest, off_ray, weight = torch.stack(along), torch.stack(across), torch.stack(weights)
-    depth = (weight * nearest).sum(0) / weight.sum(0).clamp_min(1e-30)
-    distances = (length * (depth - nearest).square() + off_ray).sqrt()
-    floor = distance_floor(distances, weight)
-    for _ in range(_ROUNDS):
-        share = weight / distances.clamp_min(floor)
-        depth = (share * nearest).sum(0) / share.sum(0).clamp_min(1e-30)
-        distances = (length * (depth - nearest).square() + off_ray).sqrt()
-    depth = depth.clamp_min(0)
-    distances = (length * (depth - nearest).square() + off_ray).sqrt()
-    loss = float((weight.double() * distances).sum())
-    return depth.reshape(height, width), loss
+
+def _whole_views(problem: Problem, views: list[int]) -> Iterator[tuple[int, Int[Tensor, "n"], list[Observation]]]:
+    """All observations of one view after the other; groups that neighbouring views have in common are fetched once."""
+    order = problem.view_of.argsort(stable=True)
+    counts = torch.bincount(problem.view_of, minlength=problem.num_views)
+    starts = (counts.cumsum(0) - counts).tolist()
+    obs_of = {view: order[starts[view] : starts[view] + int(counts[view])] for view in views}
+    pending: list[int] = []
+    volume = 0
+    for place, view in enumerate(views):
+        pending.append(view)
+        height, width = problem.shapes[view]
+        volume += 16 * height * width * len(obs_of[view])
+        if volume < _BLOCK_BYTES and place < len(views) - 1:
+            continue
+        fetched = {}
+        wanted = torch.cat([problem.group_of[obs_of[v]] for v in pending]).unique().tolist()
+        for group in wanted:
+            fetched[group] = problem.fetch(group)
+        for v in pending:
+            obs = obs_of[v]
+            yield (
+                v,
+                obs,
+                [
+                    problem.observation(o, fetched[g])
+                    for o, g in zip(obs.tolist(), problem.group_of[obs].tolist(), strict=True)
+                ],
+            )
+        pending, volume = [], 0
+
+
+def _dense_view(
+    view: int,
+    seen: list[Observation],
+    side_scale: Float[Tensor, "n"],
+    intrinsics: Float[Tensor, "3 3"],
+    cam_from_group: Float[Tensor, "n 4 4"],
+) -> DenseView:
+    height, width = seen[0].weights.shape
+    grid = pixel_grid(height, width, device=intrinsics.device, dtype=torch.float32).reshape(-1, 2).mT
+    offsets = grid - intrinsics[:2, 2, None].float()
+    offsets[1] *= (intrinsics[0, 0] / intrinsics[1, 1]).float()
+    rays = directions(offsets[None], intrinsics[None, 0, 0])
+    points = torch.stack([observation.points.reshape(-1, 3).mT for observation in seen])
+    weights = torch.stack([observation.weights.reshape(-1) for observation in seen]) * side_scale[:, None].float()
+    of_view = torch.zeros(len(seen), dtype=torch.int64, device=points.device)
+    fit = fit_depths(rays, move(cam_from_group, points), weights, of_view, start=None, floor=None, rounds=_ROUNDS)
+    depth, distances = fit.depths[0], fit.distances
+    if bool((depth < 0).any()):
+        depth = depth.clamp_min(0)
+        distances = (depth * rays - move(cam_from_group, points)).norm(dim=1)
+    best = torch.stack([observation.confidences for observation in seen]).amax(0).clamp_min(1)
+    loss = float((weights * distances).sum(dtype=torch.float64))
+    return DenseView(view, depth.reshape(height, width), best, loss)

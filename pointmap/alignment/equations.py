@@ -1,138 +1,183 @@
-"""One step of Gauss-Newton for the similarities of all views and groups, from 4x4 moments."""
+"""One step of Gauss-Newton for cameras and similarities, from small moments of the weighted points.
+
+A camera moves in its own frame, p -> exp(xi) p with xi = (rotation, translation), and p -> (p_x / a, p_y / a, p_z) when
+its focal length grows by the factor a; a group moves by a similarity of its own frame. All of these move a point by
+J(p) xi where J is linear in (p, 1), so that every product of two J, summed over pixels, is a contraction of moments. No
+quantity depends on where the world's origin is.
+
+Depths follow every step: what a camera's motion does along the rays does not count, since the depths undo it, and what
+groups do along the rays of a view counts as far as they do not all do the same. That, for similarities, is in the span
+of four functions of the ray (its direction n and the distance |p|), so that four more unknowns per view stand for all
+its depths.
+"""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pointmap.alignment.linear_system import LinearSystem
+from pointmap.alignment.pixels import Swept, along_rays, directions
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.state import BASE_SCALE, Fixed, Residuals, State, mean_scale
+from pointmap.alignment.state import BASE_SCALE, Fixed, State, cam_from_group, counting, mean_scale
+from pointmap.geometry.similarity import invert_similarity
 from pointmap.shapes import Float
+
+VIEW_UNKNOWNS = 11
+"""Rotation, translation; how far points move along their rays, as a . (n, |p|); log focal length."""
+POSE, DEPTHS, FOCAL = slice(0, 6), slice(6, 10), 10
+"""Their places."""
+_FOCAL_LIMITS = (0.2, 20.0)
+"""Of the longer half side of the image: fields of view from 157 to 6 degrees."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A change of a state: tangents of Sim(3) (rotation, translation, log scale) about `middle`."""
+    """A change of a state, in tangents about each camera and each group's origin."""
 
-    views: Float[Tensor, "views 7"]
+    views: Float[Tensor, "views 11"]
     groups: Float[Tensor, "groups 7"]
-    log_focals: Float[Tensor, "views"]
-    middle: Float[Tensor, "3"]
 
     def scaled(self, factor: float) -> "Step":
         """The same change, shorter or longer."""
-        return Step(factor * self.views, factor * self.groups, factor * self.log_focals, self.middle)
+        return Step(factor * self.views, factor * self.groups)
 
     def added_to(self, earlier: "Step") -> "Step":
         """Both changes in one, to first order."""
-        return Step(
-            earlier.views + self.views, earlier.groups + self.groups, earlier.log_focals + self.log_focals, self.middle
-        )
+        return Step(earlier.views + self.views, earlier.groups + self.groups)
 
-    def apply(self, state: State, fixed: Fixed) -> State:
-        """The changed state. A view's change of scale goes to its depths, so that its camera stays rigid."""
-        view_motion, group_motion = self._similarities(self.views), self._similarities(self.groups)
-        scale = torch.linalg.det(view_motion[:, :3, :3]).pow(1 / 3)
-        world_from_cam = view_motion @ state.world_from_cam
-        world_from_cam[:, :3, :3] /= scale[:, None, None]
-        world_from_group = group_motion @ state.world_from_group
-        if not bool(fixed.poses.any()):
+    def apply(self, sample: Sample, state: State, fixed: Fixed) -> State:
+        """The changed state."""
+        rigid_motion = torch.cat([self.views[:, POSE], torch.zeros_like(self.views[:, :1])], dim=1)
+        world_from_cam = state.world_from_cam @ _exponential(rigid_motion)
+        world_from_cam = torch.where(fixed.poses[:, None, None], state.world_from_cam, world_from_cam)
+        world_from_group = state.world_from_group @ _exponential(self.groups)
+        depths = self._moved_depths(sample, state)
+        if not fixed.scale:
             # The common scale is free: keep it where losses are stated.
-            world = BASE_SCALE / mean_scale(world_from_group)
+            world = BASE_SCALE / mean_scale(world_from_group, sample.group_weights)
             world_from_group[:, :3] *= world
             world_from_cam[:, :3, 3] *= world
-            scale = scale * world
-        return State(
-            world_from_cam=world_from_cam,
-            world_from_group=world_from_group,
-            focals=state.focals * self.log_focals.exp(),
-            depths=state.depths * scale[:, None],
-        )
+            depths *= world.float()
+        half_side = sample.offsets.abs().amax((1, 2)).clamp_min(0.5).double()
+        # At most a factor of 2 at a time: the step is exact only near the answer.
+        focals = state.focals * self.views[:, FOCAL].clamp(-0.7, 0.7).exp()
+        limited = focals.clamp(_FOCAL_LIMITS[0] * half_side, _FOCAL_LIMITS[1] * half_side)
+        return State(world_from_cam, world_from_group, torch.where(fixed.focals, state.focals, limited), depths)
 
-    def _similarities(self, tangents: Float[Tensor, "n 7"]) -> Float[Tensor, "n 4 4"]:
-        algebra = torch.zeros(len(tangents), 4, 4, dtype=tangents.dtype, device=tangents.device)
-        # Longer steps are beyond what the linearisation knows.
-        size = tangents[:, [0, 1, 2, 6]].abs().amax(dim=1).clamp_min(1.0)
-        algebra[:, :3] = torch.einsum("na,aki->nki", tangents / size[:, None], _generators(tangents))
-        motion = torch.linalg.matrix_exp(algebra)
-        # exp() acts about the middle of the scene; the world's origin is elsewhere.
-        motion[:, :3, 3] += self.middle - motion[:, :3, :3] @ self.middle
-        return motion
+    def _moved_depths(self, sample: Sample, state: State) -> Float[Tensor, "views k"]:
+        along = along_rays(directions(sample.offsets, state.focals), state.depths)
+        moved = (self.views[:, None, DEPTHS].float() @ along[:, :4])[:, 0] / along[:, 3].clamp_min(1e-20)
+        return state.depths * moved.clamp(-0.5, 1.0).add_(1)
 
 
 class NormalEquations:
-    """Gauss-Newton on Sim(3) for all views and groups, from moments of the weighted points.
+    """Second-order model of the objective about a swept state.
 
-    A similarity S becomes exp(xi) S with xi = (rotation, translation, log scale), which moves its point p by
-    J(p) xi = rotation x p + translation + log scale * p. J is linear in (p, 1), so all products of two J summed over
-    pixels are contractions of 4x4 moments. The groups' mean log scale is tied by a Lagrange multiplier: the objective
-    grows in proportion to a common scale, so that at its constrained minimum the multiplier is loss / number of groups.
+    The groups' mean log scale is tied by a Lagrange multiplier: the objective grows in proportion to a common scale, so
+    that at its constrained minimum the multiplier is loss / number of groups.
     """
 
-    def __init__(self, sample: Sample, at: Residuals, fixed: Fixed) -> None:
-        self.sample = sample
-        self.free_views = ~fixed.poses
-        generators = _generators(at.weights)
-        # About the middle of the scene, to keep sums and damping independent of where the world's origin is.
-        self.middle = (at.weights[:, None] * at.of_views).sum((0, 2)) / at.weights.sum()
-        p, y = _homogeneous(at.of_views - self.middle[:, None]), _homogeneous(at.of_groups - self.middle[:, None])
-        wp, wy = at.weights[:, None] * p, at.weights[:, None] * y
-        hessian = torch.einsum("aki,bkj->abij", generators, generators)
-        self.views = sample.sum_by_view(torch.einsum("abij,oij->oab", hessian, wp @ p.mT))
-        self.groups = sample.sum_by_group(torch.einsum("abij,oij->oab", hessian, wy @ y.mT))
-        self.coupling = -torch.einsum("abij,oij->oab", hessian, wp @ y.mT)  # rows: view, columns: group
-        self.view_slope = sample.sum_by_view(torch.einsum("aki,oik->oa", generators, wp @ at.differences.mT))
-        self.group_slope = -sample.sum_by_group(torch.einsum("aki,oik->oa", generators, wy @ at.differences.mT))
+    def __init__(self, sample: Sample, at: Swept, fixed: Fixed, system: LinearSystem) -> None:
+        self.system = system
+        of_view, of_group = _view_generators(at.moments), _group_generators(sample, at.state)
+        view_along, group_along = _along(of_view), _along(of_group)
+        points, ray_points = at.moments[:, :4, :4], at.ray_moments[:, :5, :5]  # sums of w p p^T, w m m^T
+        pull = at.moments[:, :4, 4:]  # sum of w p r^T
+        group_pull = pull.clone()  # the same with the group's point p - r
+        group_pull[:, :3] -= at.moments[:, 4:, 4:]
+
+        views, obs = sample.num_views, len(sample.group_of)
+        moving = [0, 1, 2, 3, 4, 5, FOCAL]
+        view_points, view_rays = sample.sum_by_view(points), sample.sum_by_view(ray_points)
+        self.views = points.new_zeros(views, VIEW_UNKNOWNS, VIEW_UNKNOWNS)
+        across = _products(of_view[None], view_points, of_view[None]) - view_along @ view_rays @ view_along.mT
+        self.views[:, _grid(moving), moving] = across
+        self.views[:, DEPTHS, DEPTHS] = view_rays[:, :4, :4]
+        rays_by_group = ray_points @ group_along.mT
+        self.coupling = points.new_zeros(obs, VIEW_UNKNOWNS, 7)
+        self.coupling[:, moving] = view_along @ rays_by_group - _products(of_view[None], points, of_group)
+        self.coupling[:, DEPTHS] = -rays_by_group[:, :4]
+        self.groups = sample.sum_by_group(_products(of_group, points, of_group))
+
+        self.view_slopes = points.new_zeros(views, VIEW_UNKNOWNS)
+        along_pull = sample.sum_by_view(at.ray_moments[:, :5, 5])
+        self.view_slopes[:, moving] = (
+            torch.einsum("akj,vjk->va", of_view, sample.sum_by_view(pull)) - along_pull @ view_along.mT
+        )
+        self.view_slopes[:, DEPTHS] = along_pull[:, :4]
+        self.group_slopes = -sample.sum_by_group(torch.einsum("oakj,ojk->oa", of_group, group_pull))
         if not fixed.scale:
-            loss = (at.weights * at.differences.square().sum(1)).sum()
-            self.group_slope[:, 6] -= loss / sample.num_groups
+            counts = counting(sample.group_weights)
+            self.group_slopes[:, 6] -= (at.loss / counts.sum()) * counts
 
     def step(self, damping: float) -> Step:
         """Damped step; the groups are eliminated first (Schur complement)."""
-        sample, views = self.sample, self.sample.num_views
-        groups = _damped(self.groups, damping)
-        blocks = _damped(self.views, damping)
-        members = sample.members
-        present = (members >= 0)[..., None, None]
-        coupling = self.coupling[members].where(present, 0)  # (groups, slots, 7, 7)
-        view_of = sample.view_of[members]
-        inverse = torch.linalg.inv(groups)
-        scaled = coupling @ inverse[:, None]
-        # One block per two views of a group: (groups, slots, slots, 7, 7).
-        fill = scaled[:, :, None] @ coupling[:, None].mT
-        reduced = blocks.new_zeros(views, views, 7, 7)
-        diagonal = torch.arange(views, device=blocks.device)
-        reduced[diagonal, diagonal] = blocks
-        reduced.index_put_((view_of[:, :, None], view_of[:, None, :]), -fill, accumulate=True)
-        slope = self.view_slope.index_add(
-            0, view_of.flatten(), -(scaled @ self.group_slope[:, None, :, None]).flatten(0, 1)[..., 0]
+        views, groups = self.system.solve(
+            _damped(self.views, damping),
+            _damped(self.groups, damping),
+            self.coupling,
+            self.view_slopes,
+            self.group_slopes,
         )
-        free = self.free_views
-        view_step = torch.zeros_like(self.view_slope)
-        if bool(free.any()):
-            matrix = reduced[free][:, free].transpose(1, 2).reshape(7 * int(free.sum()), -1)
-            matrix = matrix + 1e-14 * matrix.diagonal().abs().max() * torch.eye(len(matrix)).to(matrix)
-            view_step[free] = torch.linalg.solve(matrix, -slope[free].flatten()).reshape(-1, 7)
-        back = (coupling.mT @ view_step[view_of][..., None]).sum(1)[..., 0]
-        group_step = -(inverse @ (self.group_slope + back)[..., None])[..., 0]
-        return Step(view_step, group_step, torch.zeros_like(view_step[:, 0]), self.middle)
+        return Step(views, groups)
 
 
-def _generators(like: Tensor) -> Float[Tensor, "7 3 4"]:
-    """J(p) = G_a (p, 1) for rotation about x, y, z, translation along x, y, z, and scale."""
-    generators = torch.zeros(7, 3, 4)
+def _generators(like: Tensor) -> Float[Tensor, "8 3 4"]:
+    """J(p) xi = sum_a xi_a G_a (p, 1): rotation about x, y, z, translation along x, y, z, scale, log focal length."""
+    generators = torch.zeros(8, 3, 4)
     for axis, (a, b) in enumerate([(1, 2), (2, 0), (0, 1)]):
         generators[axis, b, a], generators[axis, a, b] = 1.0, -1.0
         generators[3 + axis, axis, 3] = 1.0
         generators[6, axis, axis] = 1.0
+    generators[7, 0, 0] = generators[7, 1, 1] = -1.0
     return generators.to(like)
 
 
-def _homogeneous(points: Float[Tensor, "n 3 k"]) -> Float[Tensor, "n 4 k"]:
-    return torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
+def _view_generators(like: Tensor) -> Float[Tensor, "7 3 4"]:
+    """Of the camera's rotation, translation and log focal length."""
+    return _generators(like)[[0, 1, 2, 3, 4, 5, 7]]
 
 
-def _damped(blocks: Float[Tensor, "n 7 7"], damping: float) -> Float[Tensor, "n 7 7"]:
+def _group_generators(sample: Sample, state: State) -> Float[Tensor, "obs 7 3 4"]:
+    """Of a group's motion in its own frame, for its points in the camera frames of its views."""
+    transform = cam_from_group(sample, state)
+    back = invert_similarity(transform)
+    return transform[:, None, :3, :3] @ _generators(transform)[None, :7] @ back[:, None]
+
+
+def _along(generators: Float[Tensor, "*batch a 3 4"]) -> Float[Tensor, "*batch a 5"]:
+    """n . J(p) as a linear function of m = (n, |p|, n_z^2 |p|).
+
+    With p = |p| n and a linear part that is antisymmetric + s I + c diag(1, 1, 0), which is all there is here,
+    n . J(p) = n . t + s |p| + c (1 - n_z^2) |p|.
+    """
+    scale = generators[..., 2, 2]
+    flattened = (generators[..., 0, 0] + generators[..., 1, 1]) / 2 - scale
+    return torch.cat([generators[..., 3], (scale + flattened)[..., None], -flattened[..., None]], dim=-1)
+
+
+def _grid(places: list[int]) -> list[list[int]]:
+    return [[place] for place in places]
+
+
+def _products(
+    left: Float[Tensor, "*#n a 3 4"], moment: Float[Tensor, "n 4 4"], right: Float[Tensor, "*#n b 3 4"]
+) -> Float[Tensor, "n a b"]:
+    """Sums of J_left^T J_right, where `moment` sums the products of the points that they act on."""
+    folded = (left @ moment[:, None]).flatten(2)
+    return folded @ right.flatten(2).mT
+
+
+def _exponential(tangents: Float[Tensor, "n 7"]) -> Float[Tensor, "n 4 4"]:
+    algebra = torch.zeros(len(tangents), 4, 4, dtype=tangents.dtype, device=tangents.device)
+    # Longer steps are beyond what the linearisation knows.
+    size = tangents[:, [0, 1, 2, 6]].abs().amax(dim=1).clamp_min(1.0)
+    algebra[:, :3] = torch.einsum("na,aki->nki", tangents / size[:, None], _generators(tangents)[:7])
+    return torch.linalg.matrix_exp(algebra)
+
+
+def _damped(blocks: Float[Tensor, "n a a"], damping: float) -> Float[Tensor, "n a a"]:
     # The largest entry's share keeps blocks without any weight invertible.
     diagonal = blocks.diagonal(dim1=-2, dim2=-1)
     return blocks + torch.diag_embed(damping * diagonal + 1e-12 * blocks.abs().amax().clamp_min(1e-300))

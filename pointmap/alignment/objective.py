@@ -186,17 +186,19 @@ def signed_expm1(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 def _make_buckets(problem: Problem, dtype: torch.dtype) -> list[_Bucket]:
     buckets = []
-    for shape in sorted({tuple(w.shape) for w in problem.weights}):
-        chosen = [o for o, weight in enumerate(problem.weights) if tuple(weight.shape) == shape]
+    shapes = [problem.shapes[view] for view in problem.view_of.tolist()]
+    for shape in sorted(set(shapes)):
+        chosen = [o for o, size in enumerate(shapes) if size == shape]
+        seen = [problem.observation(o) for o in chosen]
         obs = torch.tensor(chosen, device=problem.view_of.device)
         views, slot = problem.view_of[obs].unique(return_inverse=True)
-        weights = torch.stack([problem.weights[o].reshape(-1) for o in chosen]).to(dtype)
+        weights = torch.stack([observation.weights.reshape(-1) for observation in seen]).to(dtype)
         buckets.append(
             _Bucket(
                 obs=obs,
                 views=views,
                 view_slot=slot,
-                points=torch.stack([problem.points[o].reshape(-1, 3) for o in chosen]).to(dtype),
+                points=torch.stack([observation.points.reshape(-1, 3) for observation in seen]).to(dtype),
                 weights=weights * problem.side_scale[obs, None].to(dtype),
                 pixels=pixel_grid(*shape, device=weights.device, dtype=dtype).reshape(-1, 2),
             )

@@ -37,5 +37,8 @@ class Alignment:
     history: list[float] = field(default_factory=list)
     """The loss over the sampled pixels, at the start and after every pass."""
 
+    times: list[float] = field(default_factory=list)
+    """Seconds since the optimisation began, of each entry of `history`."""
+
     dropped: list[str] = field(default_factory=list)
     """What was left out, and why."""

@@ -6,37 +6,36 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pointmap.alignment.dense import dense_depth
+from pointmap.alignment.dense import dense_views
 from pointmap.alignment.given import Given, matrices, read_given, tied
-from pointmap.alignment.problem import Problem, make_problem
+from pointmap.alignment.problem import AnyGroup, Problem, make_problem
 from pointmap.alignment.result import Alignment
-from pointmap.alignment.sampling import Sample, draw_sample
-from pointmap.alignment.solver import fit_depths_and_focals, solve
+from pointmap.alignment.sampling import draw_sample
+from pointmap.alignment.solver import History, solve
 from pointmap.alignment.spanning_tree import Tree, spanning_trees
 from pointmap.alignment.start import move_to_known_poses, place_along_tree, resect_cameras
 from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.geometry.similarity import invert_similarity
 from pointmap.progress import ProgressCallback
-from pointmap.scene import Group
 
 Refine = Literal["align", "none"]
 
 _MAX_PASSES = 60
 # Few pixels find the cameras; the last passes, on more, bring the loss to within 1e-4 of that of all pixels. Within a
 # budget of points of all observations, so that memory does not grow without bound with the number of groups.
-_FIRST_PIXELS = 1500
+_FIRST_PIXELS = 1000
 _LAST_PIXELS = 10_000
 _LEAST_PIXELS = 256
 _FIRST_BUDGET = 500_000
-_LAST_BUDGET = 1_000_000
+_LAST_BUDGET = 1_500_000
 _LAST_TOLERANCE = 1e-4
 """The last passes start where the first ones ended; a small network's predictions, which agree on no scene, would keep
 them busy over the fifth digit."""
 
 
 def align(
-    groups: Sequence[Group],
+    groups: Sequence[AnyGroup],
     *,
     num_views: int | None = None,
     shapes: Sequence[tuple[int, int]] | None = None,
@@ -76,48 +75,49 @@ def align(
     """
     if refine not in ("align", "none"):
         raise InputError(f"Unknown refinement {refine!r}; choose 'align' or 'none'.")
-    whole = make_problem(groups, num_views=num_views, shapes=shapes, device=device)
+    observations = max(1, sum(len(group.views) for group in groups))
+    whole = make_problem(
+        groups,
+        num_views=num_views,
+        shapes=shapes,
+        pixels_per_view=min(pixels_per_view, max(_LEAST_PIXELS, _LAST_BUDGET // observations)),
+        seed=seed,
+        device=device,
+    )
     given = read_given(whole, intrinsics, world_from_cam, principal_points, shared_focal)
     report = _Progress(progress, _MAX_PASSES + whole.num_views)
     problem, tree, dropped = _connected_part(whole)
     shown = set(whole.view_of.tolist())
     dropped += [f"View {view}: no prediction shows it." for view in range(whole.num_views) if view not in shown]
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(most: int, budget: int) -> Sample:
-        count = min(pixels_per_view, most, max(_LEAST_PIXELS, budget // len(problem.points)))
-        return draw_sample(problem, given.centres, given.aspects, per_view=count, generator=generator)
-
     while True:
-        sample = draw(_FIRST_PIXELS, _FIRST_BUDGET)
+        sample = draw_sample(problem, given.centres, given.aspects)
         state, lost = place_along_tree(problem, sample, tree, given.focals, given.fixed)
         if not lost:
             break
         dropped += [f"View {view}: too few of its pixels agree on a camera." for view in lost]
-        keep = ~torch.isin(problem.view_of, torch.tensor(lost, device=problem.view_of.device))
+        keep = ~torch.isin(problem.view_of, torch.tensor(lost, device=problem.device))
         problem, tree, more = _connected_part(problem.select(keep))
         dropped += more
     registered = sorted(tree.views)
-    fixed = tied(given.fixed, given.known_poses, registered)
+    fixed = tied(given, registered)
     if bool(fixed.poses.any()):
         state = move_to_known_poses(sample, state, fixed, given.known_poses)
-    history: list[float] = []
+    history = History()
     if refine == "none":
         state = resect_cameras(sample, state, fixed)
     else:
-        state, history = solve(sample, state, fixed, max_passes=_MAX_PASSES // 2, on_pass=report)
-        last_sample = draw(_LAST_PIXELS, _LAST_BUDGET)
-        if last_sample.size > sample.size:
-            state = fit_depths_and_focals(last_sample, state, fixed)
-            state, last = solve(
-                last_sample,
+        few = sample.fewer(max(_LEAST_PIXELS, min(_FIRST_PIXELS, _FIRST_BUDGET // len(problem.view_of))))
+        state = solve(few, state, fixed, history, max_passes=_MAX_PASSES // 2, on_pass=report).state
+        if sample.size > few.size:
+            state = solve(
+                sample,
                 state,
                 fixed,
+                history,
                 max_passes=_MAX_PASSES // 2,
                 tolerance=_LAST_TOLERANCE,
                 on_pass=lambda done: report(done + _MAX_PASSES // 2),
-            )
-            history += last
+            ).state
     report(_MAX_PASSES)
     return _finish(whole, problem, state, given, fixed, registered, history, dropped, report)
 
@@ -134,7 +134,7 @@ class _Progress:
 def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
     """The largest connected part of the views, without observations that say nothing; and what that leaves out."""
     dropped = []
-    silent = problem.weight_sums() <= 0
+    silent = problem.silent
     for view in problem.view_of[silent].unique().tolist():
         of_view = problem.view_of == view
         count, total = int((silent & of_view).sum()), int(of_view.sum())
@@ -155,7 +155,7 @@ def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
                 f"{named}: nothing ties them to the largest connected part ({sizes[0]} views). The predictions "
                 f"fall into {len(trees)} separate parts; pair the photos more densely."
             )
-        inside = torch.isin(problem.view_of, torch.tensor(tree.views, device=problem.view_of.device))
+        inside = torch.isin(problem.view_of, torch.tensor(tree.views, device=problem.device))
         problem = problem.select(inside)
         tree = spanning_trees(problem)[0]
     return problem, tree, dropped
@@ -168,21 +168,22 @@ def _finish(
     given: Given,
     fixed: Fixed,
     registered: list[int],
-    history: list[float],
+    history: History,
     dropped: list[str],
     report: _Progress,
 ) -> Alignment:
     """Depths of all pixels, and everything in the world frame and as arrays."""
     intrinsics = matrices(state.focals, given)
     depths = [np.full(shape, np.nan, np.float32) for shape in problem.shapes]
-    loss = 0.0
-    for done, view in enumerate(registered):
-        report(_MAX_PASSES + done)
-        depth, part = dense_depth(problem, view, intrinsics[view], state.world_from_cam[view], state.world_from_group)
-        depths[view] = depth.cpu().numpy()
-        loss += part
-    loss *= BASE_SCALE / float(mean_scale(state.world_from_group))
+    confidences = [np.ones(shape, np.float32) for shape in problem.shapes]
     world_from_cam, world_from_group = state.world_from_cam, state.world_from_group
+    loss = 0.0
+    for done, dense in enumerate(dense_views(problem, registered, intrinsics, world_from_cam, world_from_group)):
+        report(_MAX_PASSES + done)
+        depths[dense.view] = dense.depth.cpu().numpy()
+        confidences[dense.view] = dense.confidence.cpu().numpy()
+        loss += dense.loss
+    loss *= BASE_SCALE / float(mean_scale(world_from_group, torch.ones(problem.num_groups).to(world_from_group)))
     if not bool(fixed.poses.any()):
         # One given pose, or the first registered view at the identity.
         one = [view for view in registered if bool(given.fixed.poses[view])]
@@ -200,17 +201,11 @@ def _finish(
         world_from_cam=world_from_cam.where(mask[:, None, None], torch.nan).cpu().numpy(),
         intrinsics=intrinsics.cpu().numpy(),
         depths=depths,
-        confidences=_best_confidences(whole),
+        confidences=confidences,
         registered=mask.cpu().numpy(),
         world_from_group=all_groups.cpu().numpy(),
         loss=loss,
-        history=history,
+        history=history.losses,
+        times=history.seconds,
         dropped=dropped,
     )
-
-
-def _best_confidences(problem: Problem) -> list[np.ndarray]:
-    best = [np.ones(shape, np.float32) for shape in problem.shapes]
-    for view, confidence in zip(problem.view_of.tolist(), problem.confidences, strict=True):
-        np.maximum(best[view], confidence.cpu().numpy(), out=best[view])
-    return best

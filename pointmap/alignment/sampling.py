@@ -4,26 +4,50 @@ The same pixels of a view are taken from every group that shows it, since they s
 sizes fit into one tensor, and memory does not grow with the image size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pointmap.alignment.problem import Problem
-from pointmap.shapes import Float, Int
+from pointmap.shapes import Bool, Float, Int
+
+_CHUNK = 150_000
+"""Points that are worked on at a time: what a few dozen temporaries of this size need stays in a processor's cache."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some views with all their observations."""
+
+    views: slice
+    """The views from here to there; some may have none."""
+
+    obs: slice
+
+    local_view: Int[Tensor, "n"]
+    """Of each of these observations: the place of its view among the chunk's."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The observations of a problem at k pixels per view. All float64.
+    """The observations of a problem at k pixels per view, those of one view after each other.
 
-    Points are stored as (3, k), not (k, 3): sums over three numbers side by side are slow.
+    Points are stored as (3, k), not (k, 3): sums over three numbers side by side are slow. Numbers per pixel are
+    float32, those per observation float64.
     """
+
+    num_views: int
+    num_groups: int
 
     group_of: Int[Tensor, "obs"]
     view_of: Int[Tensor, "obs"]
-    members: Int[Tensor, "groups slots"]
-    """Observations of each group, -1 where a group has fewer than the largest."""
+
+    first: Bool[Tensor, "obs"]
+    """True where the observation shows the view in whose camera frame its group is."""
+
+    obs_ids: Int[Tensor, "obs"]
+    """Place of each observation in the problem."""
 
     points: Float[Tensor, "obs 3 k"]
     """In the frame of the group."""
@@ -35,20 +59,23 @@ class Sample:
     """(x, y) of the pixels from the principal point, in pixels; y stretched where pixels are not square, so that
     `offsets / focal` are the slopes of the rays."""
 
+    group_weights: Float[Tensor, "groups"]
+    """In [0, 1]: how much each group counts; contained in `weights`."""
+
+    counts: Int[Tensor, "views"]
+    """Number of pixels of each view that are taken; points and weights beyond are 0."""
+
+    chunks: list[Chunk]
+
     @property
     def size(self) -> int:
         """Number of pixels per view."""
         return self.weights.shape[1]
 
     @property
-    def num_groups(self) -> int:
-        """Number of groups."""
-        return self.members.shape[0]
-
-    @property
-    def num_views(self) -> int:
-        """Number of views."""
-        return self.offsets.shape[0]
+    def device(self) -> torch.device:
+        """Where all tensors are."""
+        return self.points.device
 
     def sum_by_view(self, per_obs: Float[Tensor, "obs *rest"]) -> Float[Tensor, "views *rest"]:
         """Add up what the groups say of each view."""
@@ -58,67 +85,82 @@ class Sample:
         """Add up over the views of each group."""
         return per_obs.new_zeros(self.num_groups, *per_obs.shape[1:]).index_add_(0, self.group_of, per_obs)
 
+    def fewer(self, size: int) -> "Sample":
+        """The first pixels of each view alone, which are spread as evenly."""
+        if size >= self.size:
+            return self
+        counts = self.counts.clamp_max(size)
+        share = self.counts / counts.clamp_min(1)
+        weights = self.weights[:, :size] * share[self.view_of, None].float()
+        return replace(
+            self,
+            points=self.points[:, :, :size].contiguous(),
+            weights=weights,
+            offsets=self.offsets[:, :, :size].contiguous(),
+            counts=counts,
+            chunks=_chunks(self.view_of, size),
+        )
 
-def draw_sample(
-    problem: Problem,
-    centres: Float[Tensor, "views 2"],
-    aspects: Float[Tensor, "views"],
-    *,
-    per_view: int,
-    generator: torch.Generator,
-) -> Sample:
-    """Take about `per_view` pixels of each view, spread evenly, one at a random place in each stretch of the image.
+    def reweighted(self, group_weights: Float[Tensor, "groups"]) -> "Sample":
+        """The groups counting as much as given."""
+        change = group_weights / self.group_weights.clamp_min(1e-12)
+        return replace(
+            self,
+            weights=self.weights * change[self.group_of, None].float(),
+            group_weights=group_weights.clamp_min(1e-12),
+        )
+
+
+def draw_sample(problem: Problem, centres: Float[Tensor, "views 2"], aspects: Float[Tensor, "views"]) -> Sample:
+    """The sampled pixels of a problem, ready for the solver.
 
     Args:
         centres: Principal points in pixels.
         aspects: Horizontal over vertical focal length.
-        generator: On the CPU.
     """
-    device = problem.side_scale.device
-    sizes = [h * w for h, w in problem.shapes]
-    k = min(per_view, max(sizes))
-    obs, views = len(problem.points), problem.num_views
-    points = torch.zeros(obs, 3, k, dtype=torch.float64, device=device)
-    weights = torch.zeros(obs, k, dtype=torch.float64, device=device)
-    offsets = torch.zeros(views, 2, k, dtype=torch.float64, device=device)
-    chosen = [_spread_pixels(h, w, k, generator).to(device) for h, w in problem.shapes]
-    for v, (h, w) in enumerate(problem.shapes):
-        if h * w:
-            n = len(chosen[v])
-            xy = torch.stack([chosen[v] % w, chosen[v] // w], dim=-1).double() - centres[v]
-            offsets[v, 0, :n] = xy[:, 0]
-            offsets[v, 1, :n] = xy[:, 1] * aspects[v]
-    for o, v in enumerate(problem.view_of.tolist()):
-        n = len(chosen[v])
-        points[o, :, :n] = problem.points[o].reshape(-1, 3)[chosen[v]].mT.double()
-        weights[o, :n] = problem.weights[o].reshape(-1)[chosen[v]].double() * (sizes[v] / n)
+    order = problem.view_of.argsort(stable=True)
+    view_of = problem.view_of[order]
+    size = problem.sampled_weights.shape[1]
+    offsets = torch.zeros(problem.num_views, 2, size, dtype=torch.float32, device=problem.device)
+    populations = torch.zeros(problem.num_views, dtype=torch.float64, device=problem.device)
+    counts = torch.tensor([len(place) for place in problem.pixels], device=problem.device)
+    for view, (place, (height, width), mask) in enumerate(
+        zip(problem.pixels, problem.shapes, problem.masks, strict=True)
+    ):
+        if len(place):
+            xy = torch.stack([place % width, place // width]).double() - centres[view, :, None]
+            xy[1] *= aspects[view]
+            offsets[view, :, : len(place)] = xy.float()
+            populations[view] = height * width if mask is None else int(mask.sum())
+    share = populations / counts.clamp_min(1)
+    weights = problem.sampled_weights[order] * (share[view_of] * problem.side_scale[order])[:, None].float()
     return Sample(
-        group_of=problem.group_of,
-        view_of=problem.view_of,
-        members=_members(problem.group_of, problem.num_groups),
-        points=points,
-        weights=weights * problem.side_scale[:, None],
+        num_views=problem.num_views,
+        num_groups=problem.num_groups,
+        group_of=problem.group_of[order],
+        view_of=view_of,
+        first=problem.first[order],
+        obs_ids=order,
+        points=problem.sampled_points[order],
+        weights=weights,
         offsets=offsets,
+        group_weights=torch.ones(problem.num_groups, dtype=torch.float64, device=problem.device),
+        counts=counts,
+        chunks=_chunks(view_of, size),
     )
 
 
-def _spread_pixels(height: int, width: int, count: int, generator: torch.Generator) -> Int[Tensor, "n"]:
-    pixels = height * width
-    if pixels <= count:
-        return torch.arange(pixels)
-    # Cells of about equal size, at least one pixel wide each way; one random pixel per cell.
-    rows = min(height, max(1, round((count * height / width) ** 0.5)))
-    columns = min(width, max(1, count // rows))
-    v, u = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    jitter = torch.rand(2, rows, columns, generator=generator, dtype=torch.float64)
-    v = ((v + jitter[0]) * height / rows).long()
-    u = ((u + jitter[1]) * width / columns).long()
-    return (v * width + u).flatten()
-
-
-def _members(group_of: Int[Tensor, "obs"], num_groups: int) -> Int[Tensor, "groups slots"]:
-    counts = torch.bincount(group_of, minlength=num_groups)
-    slot = torch.arange(len(group_of), device=group_of.device) - (counts.cumsum(0) - counts)[group_of]
-    members = torch.full((num_groups, int(counts.max())), -1, device=group_of.device)
-    members[group_of, slot] = torch.arange(len(group_of), device=group_of.device)
-    return members
+def _chunks(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
+    """Runs of whole views, of about `_CHUNK` points each."""
+    if not len(view_of):
+        return []
+    numbers = torch.bincount(view_of).tolist()
+    chunks, first_view, first_obs, obs = [], 0, 0, 0
+    for view, number in enumerate(numbers):
+        obs += number
+        if (obs - first_obs) * size >= _CHUNK or view == len(numbers) - 1:
+            if obs > first_obs:
+                part = slice(first_obs, obs)
+                chunks.append(Chunk(slice(first_view, view + 1), part, view_of[part] - first_view))
+            first_view, first_obs = view + 1, obs
+    return chunks

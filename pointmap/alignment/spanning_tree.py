@@ -4,7 +4,10 @@ import heapq
 from dataclasses import dataclass
 from itertools import combinations
 
+from torch import Tensor
+
 from pointmap.alignment.problem import Problem
+from pointmap.shapes import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def spanning_trees(problem: Problem) -> list[Tree]:
 
     Two views are tied by every group that shows both; the strength is the product of their mean confidences there.
     """
-    mean = problem.mean_confidences().tolist()
+    mean = problem.mean_confidences.tolist()
     views, groups, first = problem.view_of.tolist(), problem.group_of.tolist(), problem.first.tolist()
     members: list[list[int]] = [[] for _ in range(problem.num_groups)]
     for obs, group in enumerate(groups):
@@ -67,3 +70,73 @@ def spanning_trees(problem: Problem) -> list[Tree]:
                 heapq.heappush(heap, tie)
         trees.append(Tree(root, edges))
     return sorted(trees, key=lambda tree: -len(tree.edges))
+
+
+@dataclass(frozen=True)
+class Forest:
+    """How views hang together: one tree per connected part."""
+
+    parts: list[list[int]]
+    """Views of each part, the root first; the largest part first."""
+
+    parents: list[int]
+    """Per view the one it hangs on, -1 for roots."""
+
+    relations: list[int]
+    """Per view the relation to its parent, -1 for roots."""
+
+    levels: list[list[int]]
+    """Views by their distance from a root, roots left out."""
+
+
+def spanning_forest(
+    shown: Bool[Tensor, "views"],
+    a: Int[Tensor, "relations"],
+    b: Int[Tensor, "relations"],
+    strengths: Float[Tensor, "relations"],
+) -> Forest:
+    """Maximum spanning trees of the views that are shown (Kruskal's algorithm), the root at the strongest relation."""
+    ends_a, ends_b = a.tolist(), b.tolist()
+    count = len(shown)
+    leader = list(range(count))
+
+    def find(view: int) -> int:
+        while leader[view] != view:
+            leader[view] = leader[leader[view]]
+            view = leader[view]
+        return view
+
+    ties: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    begins: list[int] = []
+    for relation in strengths.argsort(descending=True, stable=True).tolist():
+        one, two = ends_a[relation], ends_b[relation]
+        if find(one) == find(two):
+            continue
+        leader[find(one)] = find(two)
+        ties[one].append((two, relation))
+        ties[two].append((one, relation))
+        begins.append(one)
+    parents, relations = [-1] * count, [-1] * count
+    parts: list[list[int]] = []
+    levels: list[list[int]] = []
+    done = [False] * count
+    for root in [*begins, *shown.nonzero()[:, 0].tolist()]:
+        if done[root]:
+            continue
+        done[root] = True
+        part, level, depth = [root], [root], 0
+        while level:
+            following = []
+            for view in level:
+                for new, relation in ties[view]:
+                    if not done[new]:
+                        done[new], parents[new], relations[new] = True, view, relation
+                        following.append(new)
+            if following:
+                if depth == len(levels):
+                    levels.append([])
+                levels[depth].extend(following)
+            part += following
+            level, depth = following, depth + 1
+        parts.append(part)
+    return Forest(sorted(parts, key=lambda part: -len(part)), parents, relations, levels)

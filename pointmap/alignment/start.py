@@ -5,18 +5,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from pointmap.alignment.pixels import directions, sweep
 from pointmap.alignment.problem import Problem, group_scores
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.solver import fit_depths_and_focals
 from pointmap.alignment.spanning_tree import Tree
-from pointmap.alignment.state import Fixed, State, directions, move
+from pointmap.alignment.state import Fixed, State, move
 from pointmap.geometry.cameras import pinhole
+from pointmap.geometry.focal import focal_at_pixels
 from pointmap.geometry.pnp import estimate_pose, estimate_pose_and_focal
 from pointmap.geometry.similarity import align_cameras, fit_similarity, split_similarity
 from pointmap.geometry.transforms import rigid, transform_points
-from pointmap.shapes import Float
+from pointmap.shapes import Float, Int
 
 _FIT_ROUNDS = 4
+_PIXELS = 200
+_RESECTION_PIXELS = 1500
 
 
 def place_along_tree(
@@ -28,14 +31,15 @@ def place_along_tree(
         focals: In pixels; those that are not fixed only begin the search.
 
     Returns:
-        The state, and the views of the part whose camera could not be found.
+        The state, without depths, and the views of the part whose camera could not be found.
     """
+    sample = sample.fewer(_PIXELS)
     world_from_group, points, weights = _chain(problem, sample, tree)
     # Groups outside the tree: each to all of its views at once. Those of the tree stay where they are.
     loose = world_from_group.isnan().any(-1).any(-1)
     world_from_group[loose] = fit_groups(sample, points, weights)[loose]
     world_from_cam = torch.eye(4, dtype=torch.float64, device=points.device).repeat(problem.num_views, 1, 1)
-    focals, lost = focals.clone(), []
+    focals, lost = _implied_focals(sample, focals, fixed), []
     own = _best_own_group(problem)
     for view in tree.views:
         if view in own:
@@ -45,21 +49,43 @@ def place_along_tree(
         # No group is in this camera's frame: its pixels and their world points have to tell where it is.
         seen = weights[view] > 0
         height, width = problem.shapes[view]
+        offsets = sample.offsets[view].mT[seen].double()
         if bool(fixed.focals[view]):
-            matrix = pinhole(focals[view], torch.zeros(2).to(focals))
-            estimate = estimate_pose(points[view][seen], sample.offsets[view].mT[seen], matrix)
+            estimate = estimate_pose(points[view][seen], offsets, pinhole(focals[view], torch.zeros(2).to(focals)))
         else:
             centre = torch.zeros(2).to(focals)
-            estimate = estimate_pose_and_focal(
-                points[view][seen], sample.offsets[view].mT[seen], (width, height), centre=centre
-            )
+            estimate = estimate_pose_and_focal(points[view][seen], offsets, (width, height), centre=centre)
         if estimate is None:
             lost.append(view)
             continue
         world_from_cam[view] = estimate.world_from_cam
         focals[view] = estimate.intrinsics[0, 0]
-    state = State(world_from_cam, world_from_group, focals, torch.zeros_like(sample.offsets[:, 0]))
-    return fit_depths_and_focals(sample, state, fixed, rounds=12), lost
+    focals = _one_per_camera(focals, fixed)
+    return State(world_from_cam, world_from_group, focals, torch.zeros_like(sample.offsets[:, 0])), lost
+
+
+def _implied_focals(sample: Sample, guesses: Float[Tensor, "views"], fixed: Fixed) -> Float[Tensor, "views"]:
+    """Median of the focal lengths that the pointmaps in each view's own frame imply; the guess where there is none."""
+    own = sample.first.nonzero()[:, 0]
+    votes = focal_at_pixels(
+        sample.points[own].mT, sample.offsets[sample.view_of[own]].mT, sample.weights[own] > 0
+    ).double()
+    focals = guesses.clone()
+    half_side = sample.offsets.abs().amax((1, 2)).double()
+    for view in (~fixed.focals).nonzero()[:, 0].tolist():
+        of_view = votes[sample.view_of[own] == view]
+        of_view = of_view[of_view.isfinite() & (of_view > 0.2 * half_side[view]) & (of_view < 20 * half_side[view])]
+        if len(of_view):
+            focals[view] = of_view.quantile(0.5)
+    return focals
+
+
+def _one_per_camera(focals: Float[Tensor, "views"], fixed: Fixed) -> Float[Tensor, "views"]:
+    """Views of one camera begin with the geometric mean of their focal lengths."""
+    logs, free = focals.log(), (~fixed.focals).to(focals)
+    total = torch.zeros_like(logs).index_add(0, fixed.cameras, logs * free)
+    number = torch.zeros_like(logs).index_add(0, fixed.cameras, free)
+    return torch.where(fixed.focals, focals, (total / number.clamp_min(1)).exp()[fixed.cameras])
 
 
 def resect_cameras(sample: Sample, state: State, fixed: Fixed) -> State:
@@ -68,20 +94,22 @@ def resect_cameras(sample: Sample, state: State, fixed: Fixed) -> State:
     Predicted points err most along their rays, where pixels do not: without an optimisation afterwards such a camera is
     several times nearer to the truth than one from a fit of points to points.
     """
-    total = sample.sum_by_view(sample.weights)
-    predicted = move(state.world_from_group[sample.group_of], sample.points)
-    points = sample.sum_by_view(sample.weights[:, None] * predicted) / total.clamp_min(1e-300)[:, None]
+    few = sample.fewer(_RESECTION_PIXELS)
+    weights = few.weights.double()
+    total = few.sum_by_view(weights)
+    predicted = move(state.world_from_group[few.group_of], few.points.double())
+    points = few.sum_by_view(weights[:, None] * predicted) / total.clamp_min(1e-300)[:, None]
     world_from_cam = state.world_from_cam.clone()
-    for view in sample.view_of.unique().tolist():
+    for view in few.view_of.unique().tolist():
         seen = total[view] > 0
         estimate = estimate_pose(
             points[view].mT[seen],
-            sample.offsets[view].mT[seen],
+            few.offsets[view].double().mT[seen],
             pinhole(state.focals[view], torch.zeros(2).to(points)),
         )
         if estimate is not None and not bool(fixed.poses[view]):
             world_from_cam[view] = estimate.world_from_cam
-    return fit_depths_and_focals(sample, replace(state, world_from_cam=world_from_cam), fixed, rounds=3)
+    return replace(state, world_from_cam=world_from_cam)
 
 
 def move_to_known_poses(sample: Sample, state: State, fixed: Fixed, known: Float[Tensor, "views 4 4"]) -> State:
@@ -93,21 +121,23 @@ def move_to_known_poses(sample: Sample, state: State, fixed: Fixed, known: Float
         transform_points(known_from_world, state.world_from_cam[:, :3, 3]),
     )
     world_from_cam = torch.where(fixed.poses[:, None, None], known, moved)
-    depths = state.depths * scale
-    points = move(world_from_cam, depths[:, None] * directions(sample, state.focals)).mT
-    weights = sample.sum_by_view(sample.weights)
-    return State(world_from_cam, fit_groups(sample, points, weights), state.focals, depths)
+    few = sample.fewer(_PIXELS)
+    depths = sweep(few, state, None, rounds=4).state.depths.double() * scale
+    points = move(world_from_cam, depths[:, None] * directions(few.offsets, state.focals).double()).mT
+    weights = few.sum_by_view(few.weights.double())
+    return State(world_from_cam, fit_groups(few, points, weights), state.focals, state.depths)
 
 
 def fit_groups(
     sample: Sample, points_world: Float[Tensor, "views k 3"], weights: Float[Tensor, "views k"]
 ) -> Float[Tensor, "groups 4 4"]:
     """Similarities that take every group's predictions nearest to given world points of its views."""
-    present = (sample.members >= 0)[..., None]
-    views = sample.view_of[sample.members]
-    weight = (sample.weights[sample.members] * weights[views]).sqrt().where(present, 0)
+    members = _members(sample.group_of, sample.num_groups)
+    present = (members >= 0)[..., None]
+    views = sample.view_of[members]
+    weight = (sample.weights.double()[members] * weights[views]).sqrt().where(present, 0)
     return _fit_robustly(
-        sample.points.mT[sample.members].flatten(1, 2), points_world[views].flatten(1, 2), weight.flatten(1, 2)
+        sample.points.double().mT[members].flatten(1, 2), points_world[views].flatten(1, 2), weight.flatten(1, 2)
     )
 
 
@@ -116,10 +146,10 @@ def _chain(
 ) -> tuple[Float[Tensor, "groups 4 4"], Float[Tensor, "views k 3"], Float[Tensor, "views k"]]:
     """Similarities of the groups on the tree (NaN elsewhere), and the views' points in their common frame."""
     device = sample.points.device
-    views, groups = problem.view_of.tolist(), problem.group_of.tolist()
+    views, groups = sample.view_of.tolist(), sample.group_of.tolist()
     obs_of = {(g, v): o for o, (g, v) in reversed(list(enumerate(zip(groups, views, strict=True))))}
     world_from_group = torch.full((problem.num_groups, 4, 4), torch.nan, dtype=torch.float64, device=device)
-    predicted = sample.points.mT
+    predicted, sampled_weights = sample.points.double().mT, sample.weights.double()
     points = torch.zeros(problem.num_views, *predicted.shape[1:], dtype=torch.float64, device=device)
     weights = torch.zeros(problem.num_views, predicted.shape[1], dtype=torch.float64, device=device)
     if tree.edges:
@@ -129,14 +159,14 @@ def _chain(
         origin = max((g for g, v in obs_of if v == tree.root), key=lambda g: float(scores[g]))
     world_from_group[origin] = torch.eye(4)
     root = obs_of[origin, tree.root]
-    points[tree.root], weights[tree.root] = predicted[root], sample.weights[root]
+    points[tree.root], weights[tree.root] = predicted[root], sampled_weights[root]
     for edge in tree.edges:
         known, new = obs_of[edge.group, edge.known], obs_of[edge.group, edge.new]
         if bool(world_from_group[edge.group].isnan().any()):
-            weight = (sample.weights[known] * weights[edge.known]).sqrt()
+            weight = (sampled_weights[known] * weights[edge.known]).sqrt()
             world_from_group[edge.group] = _fit_robustly(predicted[known], points[edge.known], weight)
         points[edge.new] = transform_points(world_from_group[edge.group], predicted[new])
-        weights[edge.new] = sample.weights[new]
+        weights[edge.new] = sampled_weights[new]
     return world_from_group, points, weights
 
 
@@ -162,3 +192,13 @@ def _best_own_group(problem: Problem) -> dict[int, int]:
         if first and (view not in best or scores[group] > scores[best[view]]):
             best[view] = group
     return best
+
+
+def _members(group_of: Int[Tensor, "obs"], num_groups: int) -> Int[Tensor, "groups slots"]:
+    """Observations of each group, -1 where a group has fewer than the largest."""
+    order = group_of.argsort(stable=True)
+    counts = torch.bincount(group_of, minlength=num_groups)
+    slot = torch.arange(len(group_of), device=group_of.device) - (counts.cumsum(0) - counts)[group_of[order]]
+    members = torch.full((num_groups, int(counts.max())), -1, device=group_of.device)
+    members[group_of[order], slot] = order
+    return members

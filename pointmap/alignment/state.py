@@ -1,4 +1,4 @@
-"""What the solver knows and varies: cameras, similarities, focal lengths and depths, and the distances they leave."""
+"""What the solver knows and varies: cameras, similarities, focal lengths and depths."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,10 @@ from pointmap.shapes import Bool, Float, Int
 BASE_SCALE = 0.5
 """Geometric mean of the groups' scales at which losses are stated: the reference's."""
 
-_FLOOR = 1e-3
-"""Distances below this part of the median distance weigh as if they had it, which keeps the weights finite."""
-
 
 @dataclass(frozen=True)
 class State:
-    """What the solver has found so far. All float64."""
+    """What the solver has found so far."""
 
     world_from_cam: Float[Tensor, "views 4 4"]
     """Rigid."""
@@ -30,7 +27,7 @@ class State:
     """Horizontal focal lengths in pixels."""
 
     depths: Float[Tensor, "views k"]
-    """z-depths of the sampled pixels."""
+    """z-depths of the sampled pixels; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -44,36 +41,13 @@ class Fixed:
     """Views with one number here have one focal length, where it is not fixed."""
 
     scale: bool = False
-    """The known poses set the scale of the world."""
+    """The scale of the world is known."""
 
 
-class Residuals:
-    """World points of views and groups, and the weighted distances between them."""
-
-    def __init__(self, sample: Sample, state: State) -> None:
-        points_cam = state.depths[:, None] * directions(sample, state.focals)
-        self.of_views: Float[Tensor, "obs 3 k"] = move(state.world_from_cam, points_cam)[sample.view_of]
-        self.of_groups: Float[Tensor, "obs 3 k"] = move(state.world_from_group[sample.group_of], sample.points)
-        self.differences: Float[Tensor, "obs 3 k"] = self.of_views - self.of_groups
-        distances = self.differences.square().sum(1).sqrt()
-        total = (sample.weights * distances).sum()
-        self.loss = float(total * BASE_SCALE / mean_scale(state.world_from_group))
-        """At the mean group scale `BASE_SCALE`."""
-        self.floor = distance_floor(distances, sample.weights)
-        self.weights: Float[Tensor, "obs k"] = sample.weights / distances.clamp_min(self.floor)
-        """Of the squared distances."""
-
-
-def directions(sample: Sample, focals: Float[Tensor, "views"]) -> Float[Tensor, "views 3 k"]:
-    """Rays of the sampled pixels in the camera frame, z = 1."""
-    slopes = sample.offsets / focals[:, None, None]
-    return torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=1)
-
-
-def predictions_in_cameras(sample: Sample, state: State) -> Float[Tensor, "obs 3 k"]:
-    """What the groups predict, in the camera frames of the views."""
+def cam_from_group(sample: Sample, state: State) -> Float[Tensor, "obs 4 4"]:
+    """What takes each observation's points to the camera frame of its view."""
     cam_from_world = invert_rigid(state.world_from_cam)
-    return move(cam_from_world[sample.view_of] @ state.world_from_group[sample.group_of], sample.points)
+    return cam_from_world[sample.view_of] @ state.world_from_group[sample.group_of]
 
 
 def move(b_from_a: Float[Tensor, "n 4 4"], points_a: Float[Tensor, "n 3 k"]) -> Float[Tensor, "n 3 k"]:
@@ -81,24 +55,14 @@ def move(b_from_a: Float[Tensor, "n 4 4"], points_a: Float[Tensor, "n 3 k"]) -> 
     return torch.baddbmm(b_from_a[:, :3, 3:], b_from_a[:, :3, :3], points_a)
 
 
-def along_ray(
-    direction: Float[Tensor, "*#n 3 k"], points: Float[Tensor, "*n 3 k"]
-) -> tuple[Float[Tensor, "*n k"], Float[Tensor, "*n k"], Float[Tensor, "*#n k"]]:
-    """Depth of the nearest point of a ray, squared distance to it, and squared length of the direction."""
-    length = direction.square().sum(-2)
-    along = (direction * points).sum(-2) / length
-    across = (along[..., None, :] * direction - points).square().sum(-2)
-    return along, across, length
+def mean_scale(world_from_group: Float[Tensor, "groups 4 4"], weights: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
+    """Geometric mean of the scales of the similarities that count."""
+    logs = torch.linalg.det(world_from_group[:, :3, :3]).log() / 3
+    counts = counting(weights)
+    return (logs.where(counts, 0).sum() / counts.sum().clamp_min(1)).exp()
 
 
-def distance_floor(distances: Float[Tensor, "*shape"], weights: Float[Tensor, "*shape"]) -> float:
-    """The distance below which weights stop growing: a small part of the median of a few thousand."""
-    stride = max(1, distances.numel() // 5000)
-    few, weight = distances.flatten()[::stride], weights.flatten()[::stride]
-    few = few[weight > 0]
-    return max(_FLOOR * float(few.median()) if few.numel() else 0.0, 1e-30)
-
-
-def mean_scale(world_from_group: Float[Tensor, "groups 4 4"]) -> Float[Tensor, ""]:
-    """Geometric mean of the scales of similarities."""
-    return (torch.linalg.det(world_from_group[:, :3, :3]).log() / 3).mean().exp()
+def counting(group_weights: Float[Tensor, "groups"]) -> Bool[Tensor, "groups"]:
+    """Groups that are not as good as left out; all, if all are."""
+    counts = group_weights > 0.01
+    return counts if bool(counts.any()) else torch.ones_like(counts)

@@ -52,6 +52,21 @@ def estimate_focal(
     return _ESTIMATES[method](points, pixels, kept).clamp(low, high)
 
 
+def focal_at_pixels(
+    points_cam: Float[Tensor, "*batch n 3"], offsets: Float[Tensor, "*batch n 2"], kept: Bool[Tensor, "*batch n"]
+) -> Float[Tensor, "*batch"]:
+    """`estimate_focal` from some pixels.
+
+    Args:
+        offsets: (x, y) of the pixels from the principal point, in pixels.
+        kept: True where a pixel counts.
+
+    Returns:
+        NaN where no pixel says anything.
+    """
+    return _weiszfeld_focal(points_cam, offsets, kept)
+
+
 def default_focal(height: int, width: int) -> float:
     """Focal length in pixels of a field of view of 60 degrees along the longer side."""
     return max(height, width) / (2 * math.tan(math.radians(30)))

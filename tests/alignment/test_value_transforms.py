@@ -36,5 +36,5 @@ def test_weights_are_those_of_the_reference(golden, weighting, name):
 
     problem = make_problem([group], weighting=weighting)
 
-    for weight, expected in zip(problem.weights, golden[f"conf_trf.{name}"], strict=True):
-        torch.testing.assert_close(weight, expected, rtol=1e-6, atol=1e-6)
+    for obs, expected in enumerate(golden[f"conf_trf.{name}"]):
+        torch.testing.assert_close(problem.observation(obs).weights, expected, rtol=1e-6, atol=1e-6)
