@@ -112,7 +112,7 @@ class Problem:
             group = self.fetch(int(self.group_of[obs]))
         slot = int(self.slot_of[obs])
         points, confidence = _tensor(group.points[slot], self.device), _tensor(group.confidences[slot], self.device)
-        return _cleaned(points, confidence, self.weighting, self.masks[int(self.view_of[obs])])
+        return cleaned(points, confidence, self.weighting, self.masks[int(self.view_of[obs])])
 
     def fetch(self, group: int) -> Group:
         """The caller's group."""
@@ -180,7 +180,7 @@ def make_problem(
             xyz, confidence = _tensor(group.points[slot], device), _tensor(group.confidences[slot], device)
             sizes[view] = _checked_size(g, view, xyz, confidence, sizes[view])
             usable = kept[view] is None and _all_usable(xyz, confidence)
-            seen = None if usable else _cleaned(xyz, confidence, weighting, kept[view])
+            seen = None if usable else cleaned(xyz, confidence, weighting, kept[view])
             place = chosen[view]
             if place is None:
                 place = _spread_pixels(*sizes[view], pixels_per_view, kept[view], seed).to(device)
@@ -327,12 +327,13 @@ def _weight(confidence: Float[Tensor, "*shape"], weighting: Weighting) -> Float[
     return torch.ones_like(confidence)
 
 
-def _cleaned(
+def cleaned(
     points: Float[Tensor, "h w 3"],
     confidence: Float[Tensor, "h w"],
     weighting: Weighting,
     mask: Bool[Tensor, "h w"] | None,
 ) -> Observation:
+    """What counts of a prediction, and how much; differentiable in points and confidence."""
     if _all_usable(points, confidence):
         weights = _weight(confidence, weighting)
         return Observation(points, weights if mask is None else weights * mask, confidence)
