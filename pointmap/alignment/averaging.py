@@ -173,8 +173,16 @@ class _Laplacian:
             The values, and the final weights.
         """
         values, weights = start, trust
+
+        def misfit(gap: Tensor) -> float:
+            square = (_length(gap) / unit).square()
+            return float((trust * square / (1 + square)).sum())
+
         for round_ in range(_ROUNDS if len(self.a) else 0):
             gap = gap_at(values)
+            if round_ == _SUPPORTED_ROUNDS and misfit(gap) > misfit(gap_at(start)):
+                # Halfway between two stories that exclude each other is worse than either.
+                values, gap = start, gap_at(start)
             if round_ < _SUPPORTED_ROUNDS:
                 weights = trust * support
             else:

@@ -65,7 +65,8 @@ def register(
     """Choose the reference pointmaps by agreement, and fit all predictions to them robustly.
 
     Args:
-        points: Predictions at the same k pixels of a view in all of its observations, in the frames of the groups.
+        points: Predictions at the same k pixels of a view in all of its observations, in the frames of the groups. The
+            first of the pixels are spread over the image.
         weights: Not negative; 0 where there is no prediction.
         view_of: View that each observation shows.
         first: True where the group is in the camera frame of the view that is shown.
@@ -88,16 +89,13 @@ def register(
 def _few_pixels(
     points: Float[Tensor, "obs 3 k"], weights: Float[Tensor, "obs k"], view_of: Int[Tensor, "obs"], num_views: int
 ) -> tuple[Float[Tensor, "obs 3 few"], Float[Tensor, "obs few"]]:
-    """At most `_PIXELS` per view, spread evenly over those that anything is predicted for; float32."""
+    """The first `_PIXELS` of each view for which anything is predicted; float32."""
     k = weights.shape[1]
     few = min(k, _PIXELS)
     seen = torch.zeros(num_views, k, dtype=torch.bool, device=weights.device)
     for part in torch.arange(len(weights), device=weights.device).split(_CHUNK):
-        seen.index_put_((view_of[part],), seen[view_of[part]] | (weights[part] > 0))
-    order = (~seen).to(torch.uint8).argsort(dim=1, stable=True)
-    count = seen.sum(1, keepdim=True).clamp_min(min(few, k))
-    place = torch.arange(few, device=weights.device) * count // few
-    columns = order.gather(1, place)[view_of]
+        seen.index_put_((view_of[part],), (weights[part] > 0), accumulate=True)
+    columns = (~seen).to(torch.uint8).argsort(dim=1, stable=True)[:, :few][view_of]
     return points.gather(2, columns[:, None].expand(-1, 3, -1)).float(), weights.gather(1, columns).float()
 
 
@@ -110,8 +108,7 @@ def _choose_references(
 ) -> Int[Tensor, "views"]:
     """Per view the candidate that most predictions agree with, if possible one in the view's camera frame."""
     obs, device = len(points), points.device
-    step = max(1, points.shape[2] // _VOTING_PIXELS)
-    points, usable = points[:, :, ::step], weights[:, ::step] > 0
+    points, usable = points[:, :, :_VOTING_PIXELS], weights[:, :_VOTING_PIXELS] > 0
     candidates = _candidates(weights.sum(1), view_of, first, num_views)
     shape = _log_distances(points, usable)
     votes = points.new_zeros(num_views, candidates.shape[1])

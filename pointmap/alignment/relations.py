@@ -125,7 +125,9 @@ def cycle_errors(relations: Relations, num_views: int) -> tuple[Float[Tensor, "r
     alone = third < 0
     for sharpness in (0.0, *_SHARPNESS):
         doubt = suspicion[other] + suspicion[third].where(~alone, 0)
-        trust = (-sharpness * doubt).exp()
+        # That two groups with the same two views agree says little: what misled the network once did so twice. That
+        # they disagree says that one is wrong.
+        trust = (-sharpness * doubt).exp() * torch.where(alone, error, 1.0)
         total = torch.zeros_like(suspicion).index_add_(0, own, trust)
         suspicion = torch.zeros_like(suspicion).index_add_(0, own, trust * error) / total.clamp_min(1e-300)
     return suspicion, in_cycle
@@ -174,12 +176,9 @@ def _cycles(
     side_ac, side_cb, of_pair = _triangles(a, b, keys, relations.strength[order[start]], num_views)
     own, other, third = [], [], []
     everyone = torch.arange(len(relations), device=device)
-    # That two groups with the same two views agree says little: what misled the network once did so twice. So these
-    # cycles count only where there is no triangle.
-    lonely = (torch.bincount(of_pair, minlength=len(keys)) == 0)[pair_of]
     for j in range(_PARALLEL + 1):
         twin = order[(start[pair_of] + j).clamp_max(len(order) - 1)]
-        distinct = lonely & (j < count[pair_of]) & (twin != everyone)
+        distinct = (j < count[pair_of]) & (twin != everyone)
         own.append(everyone[distinct])
         other.append(twin[distinct])
         third.append(torch.full_like(own[-1], -1))
