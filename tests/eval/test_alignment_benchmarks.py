@@ -4,8 +4,20 @@ import golden_inputs
 import numpy as np
 import pytest
 
-from eval.alignment_scenes import camera_errors, golden, synthetic
+from eval.alignment_scale import measure as measure_scale
+from eval.alignment_scale import plot, slope, table
+from eval.alignment_scenes import AlignmentScene, camera_errors, golden, synthetic
 from eval.alignment_speed import measure, ratio_table, result_table
+from eval.alignment_walk import TimedLoader, Walk
+
+
+def true_points(scene: AlignmentScene, i: int, j: int) -> np.ndarray:
+    """What view j sees, in the camera frame of i."""
+    height, width = scene.depths[j].shape
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(scene.intrinsics[j]).T
+    i_from_j = np.linalg.inv(scene.world_from_cam[i]) @ scene.world_from_cam[j]
+    return (rays * scene.depths[j][..., None]) @ i_from_j[:3, :3].T + i_from_j[:3, 3]
 
 
 def test_errors_are_those_of_the_reference_numbers():
@@ -38,11 +50,7 @@ def test_a_view_that_is_missing_makes_its_pairs_wrong():
 def test_synthetic_scenes_have_a_truth_that_their_predictions_are_near():
     scene = synthetic(3, 28, 20)
     group = scene.groups[0]
-    i, j = group.views
-    x, y = np.meshgrid(np.arange(28), np.arange(20))
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(scene.intrinsics[j]).T
-    i_from_j = np.linalg.inv(scene.world_from_cam[i]) @ scene.world_from_cam[j]
-    exact = (rays * scene.depths[j][..., None]) @ i_from_j[:3, :3].T + i_from_j[:3, 3]
+    exact = true_points(scene, *group.views)
 
     ratio = np.linalg.norm(group.points[1], axis=-1) / np.linalg.norm(exact, axis=-1)
 
@@ -59,3 +67,42 @@ def test_speed_rows_hold_both_methods_on_the_same_scene_and_the_tables_their_rat
     assert ours.relative_rotation < 1
     assert "| 3x28x20 |" in result_table(rows)
     assert f"{adam.cpu_seconds / ours.cpu_seconds:.1f}" in ratio_table(rows)
+
+
+def test_a_walk_predicts_its_own_truth_the_same_way_every_time():
+    walk = Walk(12, 4, 28, 20)
+    loader = TimedLoader(walk)
+    scene = walk.scene(loader)
+    group, again = scene.groups[5].load(), walk.predict(*scene.groups[5].views)
+    exact = true_points(scene, *group.views)
+
+    ratio = np.linalg.norm(group.points[1], axis=-1) / np.linalg.norm(exact, axis=-1)
+
+    assert len(scene.groups) == 12 * 4
+    assert loader.loads == 1
+    np.testing.assert_array_equal(group.points[1], again.points[1])
+    assert np.abs(ratio / np.median(ratio) - 1).mean() < 0.02
+    assert group.confidences[0].min() > 1
+
+
+def test_the_ground_of_a_walk_is_seen_alike_by_all():
+    walk = Walk(12, 4, 28, 20)
+    scene = walk.scene(walk.predict)
+    in_world = true_points(scene, 3, 3) @ scene.world_from_cam[3, :3, :3].T + scene.world_from_cam[3, :3, 3]
+
+    ground = golden_inputs.surface(in_world[..., 0], in_world[..., 1])
+
+    np.testing.assert_allclose(in_world[..., 2], ground, atol=1e-5)
+
+
+def test_scale_rows_count_what_loading_takes(tmp_path):
+    few, many = (measure_scale(case, "28x20") for case in ("10x4", "20x4"))
+
+    assert (few.edges, many.edges) == (40, 80)
+    assert few.registered == 10
+    assert few.loads_per_edge >= 1
+    assert 0 < few.load_wall_seconds < few.wall_seconds
+    assert slope([few, many], [3.0, 6.0]) == pytest.approx(1)
+    assert "| 20x4 |" in table([few, many])
+    plot([few, many], tmp_path / "scale.png")
+    assert (tmp_path / "scale.png").stat().st_size > 1000
