@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pointmap.alignment.pixels import directions, fit_depths
 from pointmap.alignment.problem import Observation, Problem
+from pointmap.alignment.sampling import split
 from pointmap.alignment.state import move
 from pointmap.geometry.cameras import pixel_grid
 from pointmap.geometry.similarity import invert_similarity
@@ -92,12 +93,15 @@ def _dense_view(
     rays = directions(offsets[None], intrinsics[None, 0, 0])
     points = torch.stack([observation.points.reshape(-1, 3).mT for observation in seen])
     weights = torch.stack([observation.weights.reshape(-1) for observation in seen]) * side_scale[:, None].float()
-    of_view = torch.zeros(len(seen), dtype=torch.int64, device=points.device)
-    fit = fit_depths(rays, move(cam_from_group, points), weights, of_view, start=None, floor=None, rounds=_ROUNDS)
-    depth, distances = fit.depths[0], fit.distances
+    predicted = move(cam_from_group, points)
+    depth, distances = torch.empty_like(weights[0]), torch.empty_like(weights)
+    for chunk in split(torch.zeros(len(seen), dtype=torch.int64, device=points.device), height * width):
+        part = chunk.pixels
+        fit = fit_depths(rays[..., part], predicted[..., part], weights[:, part], chunk, rounds=_ROUNDS)
+        depth[part], distances[:, part] = fit.depths[0], fit.distances
     if bool((depth < 0).any()):
         depth = depth.clamp_min(0)
-        distances = (depth * rays - move(cam_from_group, points)).norm(dim=1)
+        distances = (depth * rays - predicted).square().sum(1).sqrt()
     best = torch.stack([observation.confidences for observation in seen]).amax(0).clamp_min(1)
     loss = float((weights * distances).sum(dtype=torch.float64))
     return DenseView(view, depth.reshape(height, width), best, loss)

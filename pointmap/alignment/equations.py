@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pointmap.alignment.linear_system import LinearSystem
-from pointmap.alignment.pixels import Swept, along_rays, directions
+from pointmap.alignment.pixels import Swept
 from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import BASE_SCALE, Fixed, State, cam_from_group, counting, mean_scale
 from pointmap.geometry.similarity import invert_similarity
@@ -38,37 +38,22 @@ class Step:
     views: Float[Tensor, "views 11"]
     groups: Float[Tensor, "groups 7"]
 
-    def scaled(self, factor: float) -> "Step":
-        """The same change, shorter or longer."""
-        return Step(factor * self.views, factor * self.groups)
-
-    def added_to(self, earlier: "Step") -> "Step":
-        """Both changes in one, to first order."""
-        return Step(earlier.views + self.views, earlier.groups + self.groups)
-
     def apply(self, sample: Sample, state: State, fixed: Fixed) -> State:
-        """The changed state."""
+        """The changed state; depths remain to be found."""
         rigid_motion = torch.cat([self.views[:, POSE], torch.zeros_like(self.views[:, :1])], dim=1)
         world_from_cam = state.world_from_cam @ _exponential(rigid_motion)
         world_from_cam = torch.where(fixed.poses[:, None, None], state.world_from_cam, world_from_cam)
         world_from_group = state.world_from_group @ _exponential(self.groups)
-        depths = self._moved_depths(sample, state)
         if not fixed.scale:
             # The common scale is free: keep it where losses are stated.
             world = BASE_SCALE / mean_scale(world_from_group, sample.group_weights)
             world_from_group[:, :3] *= world
             world_from_cam[:, :3, 3] *= world
-            depths *= world.float()
-        half_side = sample.offsets.abs().amax((1, 2)).clamp_min(0.5).double()
+        half_side = sample.half_sides
         # At most a factor of 2 at a time: the step is exact only near the answer.
         focals = state.focals * self.views[:, FOCAL].clamp(-0.7, 0.7).exp()
         limited = focals.clamp(_FOCAL_LIMITS[0] * half_side, _FOCAL_LIMITS[1] * half_side)
-        return State(world_from_cam, world_from_group, torch.where(fixed.focals, state.focals, limited), depths)
-
-    def _moved_depths(self, sample: Sample, state: State) -> Float[Tensor, "views k"]:
-        along = along_rays(directions(sample.offsets, state.focals), state.depths)
-        moved = (self.views[:, None, DEPTHS].float() @ along[:, :4])[:, 0] / along[:, 3].clamp_min(1e-20)
-        return state.depths * moved.clamp(-0.5, 1.0).add_(1)
+        return State(world_from_cam, world_from_group, torch.where(fixed.focals, state.focals, limited), state.depths)
 
 
 class NormalEquations:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointmap.alignment.sampling import Sample
+from pointmap.alignment.sampling import Chunk, Sample
 from pointmap.alignment.state import State, cam_from_group, move
-from pointmap.shapes import Float, Int
+from pointmap.shapes import Float
 
 _FLOOR = 1e-3
 """Distances below this part of the median distance weigh as if they had it, which keeps the weights finite."""
@@ -22,8 +22,8 @@ class Fit:
 
     depths: Float[Tensor, "views k"]
     distances: Float[Tensor, "obs k"]
-    weights: Float[Tensor, "obs k"]
-    """Of the squared distances, at these depths: the weight over the distance (IRLS)."""
+    shares: Float[Tensor, "obs k"]
+    """Weights of the squared distances: the weight over the distance (IRLS)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Swept:
     """In the units of the state's world."""
 
     floor: float
+    """Smaller distances weigh as if they had this one."""
+
+    shares: Float[Tensor, "obs k"]
+    """Weights of the squared distances: the weight over the distance (IRLS)."""
 
     moments: Float[Tensor, "obs 7 7"]
     """Sums over pixels of w (p, 1, r) (p, 1, r)^T: the view's point p and the difference r to the prediction, in the
@@ -45,42 +49,47 @@ class Swept:
     along rays."""
 
 
-def sweep(sample: Sample, state: State, floor: float | None, *, rounds: int = 2) -> Swept:
+def sweep(sample: Sample, state: State, last: Swept | None = None) -> Swept:
     """One pass over the sampled pixels: new depths, the loss, and the moments of the weighted points.
 
     Args:
-        floor: Smaller distances weigh as if they had this one. Without it, depths are found from scratch.
+        last: Of a state nearby, on the same pixels; without it, depths are found from scratch.
     """
     transforms = cam_from_group(sample, state).float()
-    depths = torch.zeros_like(sample.offsets[:, 0])
+    depths, shares = torch.zeros_like(sample.offsets[:, 0]), torch.empty_like(sample.weights)
     moments = torch.zeros(len(sample.group_of), 7, 7, dtype=torch.float64, device=sample.device)
     ray_moments = torch.zeros(len(sample.group_of), 6, 6, dtype=torch.float64, device=sample.device)
-    loss, few = 0.0, []
+    losses, few = [], []
     for chunk in sample.chunks:
-        rays = directions(sample.offsets[chunk.views], state.focals[chunk.views])
-        predicted = move(transforms[chunk.obs], sample.points[chunk.obs])
-        weights = sample.weights[chunk.obs]
-        start = None if floor is None else state.depths[chunk.views]
-        fit = fit_depths(rays, predicted, weights, chunk.local_view, start=start, floor=floor, rounds=rounds)
-        depths[chunk.views] = fit.depths
-        loss += float((weights * fit.distances).sum(dtype=torch.float64))
-        few.append(_some(fit.distances, weights))
-        points = fit.depths[:, None] * rays
-        stacked = torch.ones(len(weights), 7, weights.shape[1], device=sample.device)
-        stacked[:, :3] = points[chunk.local_view]
+        obs, pixels = chunk.obs, chunk.pixels
+        rays = directions(sample.offsets[chunk.views, :, pixels], state.focals[chunk.views])
+        predicted = move(transforms[obs], sample.points[obs, :, pixels])
+        weights = sample.weights[obs, pixels]
+        if last is None:
+            fit = fit_depths(rays, predicted, weights, chunk)
+        else:
+            near = last.shares[obs, pixels]
+            fit = fit_depths(rays, predicted, weights, chunk, shares=near, floor=last.floor, rounds=1)
+        depths[chunk.views, pixels], shares[obs, pixels] = fit.depths, fit.shares
+        losses.append((weights * fit.distances).sum(dtype=torch.float64))
+        few.append(_some(fit.distances, weights, sample.weights.numel()))
+
+        stacked = torch.empty(len(weights), 7, weights.shape[1], device=sample.device)
+        stacked[:, :3] = chunk.spread(fit.depths[:, None] * rays)
+        stacked[:, 3] = 1
         torch.sub(stacked[:, :3], predicted, out=stacked[:, 4:])
-        moments[chunk.obs] = torch.bmm(fit.weights[:, None] * stacked, stacked.mT).double()
+        moments[obs] += torch.bmm(fit.shares[:, None] * stacked, stacked.mT)
         along = torch.empty(len(weights), 6, weights.shape[1], device=sample.device)
-        along[:, :5] = along_rays(rays, fit.depths)[chunk.local_view]
+        along[:, :5] = chunk.spread(along_rays(rays, fit.depths))
         along[:, 5] = (along[:, :3] * stacked[:, 4:]).sum(1)
-        ray_moments[chunk.obs] = torch.bmm(fit.weights[:, None] * along, along.mT).double()
+        ray_moments[obs] += torch.bmm(fit.shares[:, None] * along, along.mT)
     state = State(state.world_from_cam, state.world_from_group, state.focals, depths)
-    return Swept(state, loss, _floor_of(torch.cat(few)), moments, ray_moments)
+    return Swept(state, float(torch.stack(losses).sum()), _floor_of(torch.cat(few)), shares, moments, ray_moments)
 
 
 def along_rays(rays: Float[Tensor, "n 3 k"], depths: Float[Tensor, "n k"]) -> Float[Tensor, "n 5 k"]:
     """Direction n of every ray, the distance |p| of its point, and n_z^2 |p|."""
-    length = rays.norm(dim=1)
+    length = rays.square().sum(1).sqrt_()
     distance = depths * length
     return torch.cat([rays / length[:, None], distance[:, None], (distance / length.square())[:, None]], dim=1)
 
@@ -95,11 +104,11 @@ def fit_depths(
     rays: Float[Tensor, "views 3 k"],
     predicted: Float[Tensor, "obs 3 k"],
     weights: Float[Tensor, "obs k"],
-    view_of: Int[Tensor, "obs"],
+    chunk: Chunk,
     *,
-    start: Float[Tensor, "views k"] | None,
-    floor: float | None,
-    rounds: int,
+    shares: Float[Tensor, "obs k"] | None = None,
+    floor: float | None = None,
+    rounds: int = 4,
 ) -> Fit:
     """Depths with the smallest weighted sum of distances from their rays' points to all predictions.
 
@@ -107,36 +116,29 @@ def fit_depths(
 
     Args:
         predicted: In the camera frame of the view.
-        start: Depths to begin with; without them, weighted means.
-        floor: See `sweep`; without it, from the distances at the first depths.
+        shares: To begin with; without them, the weights.
+        floor: Smaller distances weigh as if they had this one; without it, from the distances at the first depths.
+        rounds: How often to weigh anew.
     """
-    views = len(rays)
-
-    def by_view(per_obs: Tensor) -> Tensor:
-        return per_obs.new_zeros(views, per_obs.shape[-1]).index_add_(0, view_of, per_obs)
-
     length = rays.square().sum(1)
-    ray = rays[view_of]
-    along = (ray * predicted).sum(1) / length[view_of]
-    across = torch.addcmul(predicted, ray, along[:, None], value=-1).square().sum(1)
-    length = length[view_of]
-    depths = by_view(weights * along) / by_view(weights).clamp_min(1e-30) if start is None else start
-
-    def distances_at(depths: Tensor) -> Tensor:
-        return torch.addcmul(across, (depths[view_of] - along).square_(), length).sqrt_()
-
-    distances = distances_at(depths)
-    if floor is None:
-        floor = _floor_of(_some(distances, weights))
-    for _ in range(rounds):
-        shares = weights / distances.clamp_min_(floor)
-        depths = by_view(shares * along) / by_view(shares).clamp_min_(1e-30)
-        distances = distances_at(depths)
+    ray = chunk.spread(rays)
+    along = (ray * predicted).sum(1).div_(chunk.spread(length))
+    across = torch.addcmul(predicted, ray, along[:, None], value=-1).square_().sum(1)
+    length = chunk.spread(length)
+    shares = weights if shares is None else shares
+    for number in range(rounds + 1):
+        if number:
+            shares = weights / distances.clamp_min_(floor)
+        depths = chunk.gather(shares * along) / chunk.gather(shares).clamp_min_(1e-30)
+        distances = torch.addcmul(across, (chunk.spread(depths) - along).square_(), length).sqrt_()
+        if floor is None:
+            floor = _floor_of(_some(distances, weights, weights.numel()))
     return Fit(depths, distances, weights / distances.clamp_min(floor))
 
 
-def _some(distances: Float[Tensor, "obs k"], weights: Float[Tensor, "obs k"]) -> Float[Tensor, "few"]:
-    stride = max(1, distances.numel() // 2000)
+def _some(distances: Float[Tensor, "obs k"], weights: Float[Tensor, "obs k"], total: int) -> Float[Tensor, "few"]:
+    """A few of the distances that count: of all chunks together, which have `total`, some thousand."""
+    stride = max(1, total // 4000)
     few = distances.flatten()[::stride]
     return few[weights.flatten()[::stride] > 0]
 

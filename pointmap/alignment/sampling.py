@@ -12,21 +12,34 @@ from torch import Tensor
 from pointmap.alignment.problem import Problem
 from pointmap.shapes import Bool, Float, Int
 
-_CHUNK = 150_000
-"""Points that are worked on at a time: what a few dozen temporaries of this size need stays in a processor's cache."""
+_CHUNK = {"cpu": 40_000, "cuda": 8_000_000}
+"""Points that are worked on at a time. On a processor, some twenty numbers for each of them have to stay in its cache."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some views with all their observations."""
+    """Some pixels of some views, with all their observations."""
 
     views: slice
     """The views from here to there; some may have none."""
 
     obs: slice
 
-    local_view: Int[Tensor, "n"]
-    """Of each of these observations: the place of its view among the chunk's."""
+    pixels: slice
+
+    local_view: Int[Tensor, "n"] | None
+    """Of each of these observations: the place of its view among the chunk's; None where that is one view alone."""
+
+    def spread(self, per_view: Float[Tensor, "views *rest"]) -> Float[Tensor, "n *rest"]:
+        """To each observation what its view has."""
+        return per_view if self.local_view is None else per_view[self.local_view]
+
+    def gather(self, per_obs: Float[Tensor, "n *rest"]) -> Float[Tensor, "views *rest"]:
+        """Sums over the observations of each view."""
+        if self.local_view is None:
+            return per_obs.sum(0, keepdim=True)
+        views = self.views.stop - self.views.start
+        return per_obs.new_zeros(views, *per_obs.shape[1:]).index_add_(0, self.local_view, per_obs)
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,9 @@ class Sample:
     offsets: Float[Tensor, "views 2 k"]
     """(x, y) of the pixels from the principal point, in pixels; y stretched where pixels are not square, so that
     `offsets / focal` are the slopes of the rays."""
+
+    half_sides: Float[Tensor, "views"]
+    """Largest of these offsets."""
 
     group_weights: Float[Tensor, "groups"]
     """In [0, 1]: how much each group counts; contained in `weights`."""
@@ -98,7 +114,7 @@ class Sample:
             weights=weights,
             offsets=self.offsets[:, :, :size].contiguous(),
             counts=counts,
-            chunks=_chunks(self.view_of, size),
+            chunks=split(self.view_of, size),
         )
 
     def reweighted(self, group_weights: Float[Tensor, "groups"]) -> "Sample":
@@ -144,23 +160,34 @@ def draw_sample(problem: Problem, centres: Float[Tensor, "views 2"], aspects: Fl
         points=problem.sampled_points[order],
         weights=weights,
         offsets=offsets,
+        half_sides=offsets.abs().amax((1, 2)).clamp_min(0.5).double(),
         group_weights=torch.ones(problem.num_groups, dtype=torch.float64, device=problem.device),
         counts=counts,
-        chunks=_chunks(view_of, size),
+        chunks=split(view_of, size),
     )
 
 
-def _chunks(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
-    """Runs of whole views, of about `_CHUNK` points each."""
-    if not len(view_of):
-        return []
-    numbers = torch.bincount(view_of).tolist()
+def split(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
+    """Runs of whole views, and of pixels where one view alone has too many.
+
+    Args:
+        view_of: Of observations that are sorted by view.
+        size: Number of pixels per view.
+    """
+    most = _CHUNK.get(view_of.device.type, _CHUNK["cpu"])
+    numbers = torch.bincount(view_of).tolist() if len(view_of) else []
     chunks, first_view, first_obs, obs = [], 0, 0, 0
     for view, number in enumerate(numbers):
         obs += number
-        if (obs - first_obs) * size >= _CHUNK or view == len(numbers) - 1:
-            if obs > first_obs:
-                part = slice(first_obs, obs)
-                chunks.append(Chunk(slice(first_view, view + 1), part, view_of[part] - first_view))
-            first_view, first_obs = view + 1, obs
+        points = (obs - first_obs) * size
+        following = numbers[view + 1] * size if view + 1 < len(numbers) else most
+        if points + following <= most:
+            continue
+        part, alone = slice(first_obs, obs), numbers[first_view : view + 1].count(0) == view - first_view
+        views = slice(view if alone else first_view, view + 1)
+        local = None if alone else view_of[part] - first_view
+        step = max(256, most // max(1, obs - first_obs))
+        if obs > first_obs:
+            chunks += [Chunk(views, part, slice(k, min(k + step, size)), local) for k in range(0, size, step)]
+        first_view, first_obs = view + 1, obs
     return chunks

@@ -1,14 +1,14 @@
 """The fast solver: reweighted least squares on the objective of `pointmap.alignment.objective`.
 
 A norm is a weighted square whose weights are one over the distance (IRLS; Weiszfeld 1937). With weights and depths
-fixed, cameras, focal lengths and similarities see the pixels only through 7x7 moments, so that a Levenberg-Marquardt
+fixed, cameras, focal lengths and similarities see the pixels only through small moments, so that a Levenberg-Marquardt
 step costs one pass over the pixels and one linear system; with those fixed, depths have closed forms, found in the same
-pass. The two alternate, with momentum.
+pass. The step knows how depths will follow (`equations`), so that a handful of passes is enough.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
@@ -39,55 +39,39 @@ def solve(
     fixed: Fixed,
     history: History,
     *,
-    floor: float | None = None,
     max_passes: int = 60,
-    tolerance: float = 1e-5,
+    tolerance: float = 2e-5,
     on_pass: Callable[[int], None] | None = None,
 ) -> Swept:
     """Minimise the objective over the sampled pixels.
 
     Args:
-        start: Where to start; its depths count only with a floor.
+        start: Where to start; its depths do not count.
         history: Gets the loss before the first and after every pass.
-        floor: Of the distances, from an earlier solution on the same pixels.
-        tolerance: Stop when three passes together lower the loss by less than this part of it.
+        tolerance: Stop when a pass lowers the loss by less than this part of it.
         on_pass: Called with the number of each pass; may raise.
 
     Returns:
         The best state, swept.
     """
     system = linear_system(sample, fixed)
-    if floor is None:
-        start = replace(start, depths=torch.zeros_like(sample.offsets[:, 0]))
     start = _no_step(sample).apply(sample, start, fixed)  # at the scale where losses are stated
-    at = sweep(sample, start, floor, rounds=4 if floor is None else 2)
-    losses, damping = [stated_loss(sample, at)], 1e-4
-    history.add(losses[0])
-    last_step: Step | None = None
-    age = 0
+    at = sweep(sample, start)
+    damping = 1e-4
+    history.add(stated_loss(sample, at))
     for number in range(max_passes):
         if on_pass is not None:
             on_pass(number)
         if at.loss == 0:
             break
-        # Nesterov's momentum: first go on as in the last pass, the more so the longer that has worked.
-        ahead = at
-        if last_step is not None and age > 1:
-            momentum = last_step.scaled(age / (age + 3))
-            ahead = sweep(sample, momentum.apply(sample, at.state, fixed), at.floor)
-        step = NormalEquations(sample, ahead, fixed, system).step(damping)
-        candidate = sweep(sample, step.apply(sample, ahead.state, fixed), at.floor)
+        step = NormalEquations(sample, at, fixed, system).step(damping)
+        candidate = sweep(sample, step.apply(sample, at.state, fixed), at)
         if candidate.loss <= at.loss:
-            last_step = step if ahead is at else step.added_to(momentum)
-            age += 1
-            at = candidate
-            damping = max(damping / 10, 1e-9)
-            losses.append(stated_loss(sample, at))
-            history.add(losses[-1])
-            if len(losses) > 3 and losses[-4] - losses[-1] < tolerance * losses[-1]:
+            gain = 1 - candidate.loss / at.loss
+            at, damping = candidate, max(damping / 10, 1e-9)
+            history.add(stated_loss(sample, at))
+            if gain < tolerance:
                 break
-        elif ahead is not at:
-            last_step, age = None, 0
         elif damping < 1e3:
             damping = max(damping, 1e-6) * 10
         else:
