@@ -13,7 +13,7 @@ from pointmap.alignment.problem import Problem
 from pointmap.shapes import Bool, Float, Int
 
 _CHUNK = {"cpu": 40_000, "cuda": 8_000_000}
-"""Points that are worked on at a time. On a processor, some twenty numbers for each of them have to stay in its cache."""
+"""Points that are worked on at a time. On a processor, twenty numbers for each of them have to stay in its cache."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def solve(
     history: History,
     *,
     max_passes: int = 60,
-    tolerance: float = 2e-5,
+    tolerance: float = 2e-6,
     on_pass: Callable[[int], None] | None = None,
 ) -> Swept:
     """Minimise the objective over the sampled pixels.
