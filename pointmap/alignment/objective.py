@@ -11,14 +11,19 @@ loss would shrink to nothing. The fast solver minimises the same sum; this modul
 terms, refinement by Adam, and the check of the solver.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pointmap.alignment.problem import Problem
-from pointmap.geometry.cameras import pixel_grid
+from pointmap.alignment.problem import AnyGroup, Problem, Weighting, make_problem
+from pointmap.alignment.result import Alignment
+from pointmap.alignment.state import BASE_SCALE
+from pointmap.errors import InputError
+from pointmap.geometry.cameras import pinhole, pixel_grid
 from pointmap.geometry.transforms import rigid, transform_points
 from pointmap.shapes import Float, Int
 
@@ -28,18 +33,6 @@ Distance = Literal["l1", "l2"]
 _FOCAL_RATE = 20.0
 _CENTRE_RATE = 10.0
 _ADAPTOR_RATE = 20.0
-
-
-@dataclass(frozen=True)
-class _Bucket:
-    """Observations of views with one image size."""
-
-    obs: Int[Tensor, "obs"]
-    views: Int[Tensor, "views"]
-    view_slot: Int[Tensor, "obs"]
-    points: Float[Tensor, "obs pixels 3"]
-    weights: Float[Tensor, "obs pixels"]
-    pixels: Float[Tensor, "pixels 2"]
 
 
 class AlignmentObjective(nn.Module):
@@ -62,9 +55,15 @@ class AlignmentObjective(nn.Module):
         base_scale: Geometric mean of the groups' scales.
         centres: (N, 2) principal points from which `centre_offsets` counts; default the image centres
             ((W - 1) / 2, (H - 1) / 2).
+        aspects: (N,) horizontal over vertical focal length; default 1.
+        group_weights: (G,) how much each group counts; default 1.
         adapt_groups: Make `adaptors` trainable.
         adapt_centres: Make `centre_offsets` trainable.
     """
+
+    centres: Float[Tensor, "views 2"]
+    aspects: Float[Tensor, "views"]
+    group_of: Int[Tensor, "obs"]
 
     def __init__(
         self,
@@ -73,6 +72,8 @@ class AlignmentObjective(nn.Module):
         distance: Distance = "l1",
         base_scale: float = 0.5,
         centres: Float[Tensor, "views 2"] | None = None,
+        aspects: Float[Tensor, "views"] | None = None,
+        group_weights: Float[Tensor, "groups"] | None = None,
         adapt_groups: bool = False,
         adapt_centres: bool = False,
         dtype: torch.dtype = torch.float32,
@@ -80,12 +81,20 @@ class AlignmentObjective(nn.Module):
         super().__init__()
         self.distance = distance
         self.base_scale = base_scale
-        device = problem.side_scale.device
+        self._start: tuple[Alignment, Tensor] | None = None
+        self._shapes = problem.shapes
+        device = problem.device
         if centres is None:
             centres = image_centres(problem.shapes, device=device)
-        self.centres = centres.to(device=device, dtype=dtype)
-        self.group_of = problem.group_of
-        self._buckets = _make_buckets(problem, dtype)
+        if aspects is None:
+            aspects = torch.ones(problem.num_views)
+        if group_weights is None:
+            group_weights = torch.ones(problem.num_groups)
+        # Not part of the state_dict: the predictions are the caller's.
+        self.register_buffer("centres", centres.to(device=device, dtype=dtype), persistent=False)
+        self.register_buffer("aspects", aspects.to(device=device, dtype=dtype), persistent=False)
+        self.register_buffer("group_of", problem.group_of, persistent=False)
+        self._buckets = _make_buckets(problem, group_weights.to(device), dtype)
         groups, views = problem.num_groups, problem.num_views
         identity = torch.tensor([0.0, 0.0, 0.0, 1.0], device=device, dtype=dtype)
 
@@ -99,9 +108,94 @@ class AlignmentObjective(nn.Module):
         self.centre_offsets = nn.Parameter(zeros(views, 2), requires_grad=adapt_centres)
         self.adaptors = nn.Parameter(zeros(groups, 2), requires_grad=adapt_groups)
 
+    @classmethod
+    def from_alignment(
+        cls,
+        groups: Sequence[AnyGroup],
+        alignment: Alignment,
+        *,
+        masks: Sequence[Any] | None = None,
+        weighting: Weighting = "log",
+        device: torch.device | str = "cpu",
+        **settings: Any,
+    ) -> "AlignmentObjective":
+        """The objective where `align` ended, to go on from there, e.g. by Adam with terms of one's own.
+
+        Groups and views that the alignment left out are left out here, too, and its group weights hold, as does the
+        groups' mean scale. Cameras that were given to `align` move like all others: `requires_grad_(False)` on
+        `view_poses` or `log_focals` keeps those of all views. A depth of 0, where nothing is known, stays 0.
+
+        Args:
+            groups: Those that were aligned.
+            masks: Per view (h, w), True = keep, or None, as given to `align`.
+            settings: Of the constructor: distance, adapt_groups, adapt_centres, dtype.
+        """
+        problem, group_weights = counting_problem(groups, alignment, masks=masks, weighting=weighting, device=device)
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.as_tensor(array).to(problem.device)
+
+        registered = tensor(alignment.registered)[:, None, None]
+        intrinsics, poses = tensor(alignment.intrinsics), tensor(alignment.world_from_cam)
+        world_from_group = tensor(alignment.world_from_group)[problem.group_ids]
+        objective = cls(
+            problem,
+            base_scale=float(_scales(world_from_group).log().mean().exp()),
+            centres=intrinsics[:, :2, 2],
+            aspects=intrinsics[:, 0, 0] / intrinsics[:, 1, 1],
+            group_weights=group_weights,
+            **settings,
+        )
+        objective.load(
+            world_from_cam=poses.where(registered, torch.eye(4).to(poses)),
+            world_from_group=world_from_group,
+            focals=intrinsics[:, 0, 0],
+            depths=[tensor(depth).nan_to_num() for depth in alignment.depths],
+        )
+        objective._start = (alignment, problem.group_ids)
+        return objective
+
+    @torch.no_grad()
+    def alignment(self) -> Alignment:
+        """The alignment that this was made of, with cameras, similarities and depths as the parameters say now.
+
+        Its world is that of the parameters: without given poses nothing keeps the first camera where it was.
+        """
+        if self._start is None:
+            raise InputError(
+                "This objective was not made by AlignmentObjective.from_alignment, so that it does not know of which "
+                "groups and photos it is; read world_from_cam, focals, depths and world_from_group instead."
+            )
+        start, group_ids = self._start
+
+        def array(tensor: Tensor) -> np.ndarray:
+            return tensor.double().cpu().numpy()
+
+        registered = start.registered
+        intrinsics = pinhole(self.focals, self.principal_points)
+        intrinsics[:, 1, 1] /= self.aspects
+        world_from_group = np.full_like(start.world_from_group, np.nan)
+        world_from_group[group_ids.cpu().numpy()] = array(self.world_from_group)
+        return replace(
+            start,
+            world_from_cam=np.where(registered[:, None, None], array(self.world_from_cam), np.nan),
+            intrinsics=array(intrinsics),
+            depths=[
+                depth.cpu().float().numpy() if known else np.full(depth.shape, np.nan, np.float32)
+                for depth, known in zip(self.depths, registered, strict=True)
+            ],
+            world_from_group=world_from_group,
+            loss=float(self()) * BASE_SCALE / self.base_scale,
+        )
+
+    @property
+    def depths(self) -> list[Float[Tensor, "_ _"]]:
+        """z-depths of all views in world units."""
+        return [log.exp().reshape(shape) for log, shape in zip(self.log_depths, self._shapes, strict=True)]
+
     @property
     def focals(self) -> Float[Tensor, "views"]:
-        """Focal lengths in pixels."""
+        """Horizontal focal lengths in pixels."""
         return (self.log_focals[:, 0] / _FOCAL_RATE).exp()
 
     @property
@@ -134,8 +228,10 @@ class AlignmentObjective(nn.Module):
         world_from_cam, world_from_group = self.world_from_cam, self.world_from_group
         loss = world_from_cam.new_zeros(())
         for bucket in self._buckets:
-            depth = torch.stack([self.log_depths[v] for v in bucket.views.tolist()]).exp()
-            xy = (bucket.pixels - self.principal_points[bucket.views, None]) / self.focals[bucket.views, None, None]
+            assert isinstance(bucket, _Bucket)
+            depth = torch.stack([self.log_depths[view] for view in bucket.views.tolist()]).exp()
+            focals = torch.stack([self.focals, self.focals / self.aspects], dim=-1)
+            xy = (bucket.pixels - self.principal_points[bucket.views, None]) / focals[bucket.views, None]
             points_cam = depth[..., None] * torch.cat([xy, torch.ones_like(xy[..., :1])], dim=-1)
             points_world = transform_points(world_from_cam[bucket.views], points_cam)[bucket.view_slot]
             predicted_world = transform_points(world_from_group[self.group_of[bucket.obs]], bucket.points)
@@ -154,7 +250,7 @@ class AlignmentObjective(nn.Module):
         depths: list[Float[Tensor, "_ _"]],
     ) -> None:
         """Start from known values, e.g. the solver's. Brought to `base_scale` by scaling the whole world."""
-        scale = torch.linalg.det(world_from_group[:, :3, :3].double()).pow(1 / 3)
+        scale = _scales(world_from_group)
         world = self.base_scale / scale.log().mean().exp()
         rotation = world_from_group[:, :3, :3] / scale[:, None, None]
         offset = signed_log1p(world_from_group[:, :3, 3] / scale[:, None])
@@ -164,6 +260,35 @@ class AlignmentObjective(nn.Module):
         self.log_focals.copy_(_FOCAL_RATE * focals.log()[:, None])
         for parameter, depth in zip(self.log_depths, depths, strict=True):
             parameter.copy_((depth.flatten() * world).log())
+
+
+def counting_problem(
+    groups: Sequence[AnyGroup],
+    alignment: Alignment,
+    *,
+    masks: Sequence[Any] | None = None,
+    weighting: Weighting = "log",
+    device: torch.device | str = "cpu",
+) -> tuple[Problem, Float[Tensor, "groups"]]:
+    """What counts of the groups in their alignment, and how much each group does.
+
+    Raises:
+        InputError: The alignment is of other groups, or nothing counts.
+    """
+    if len(alignment.world_from_group) != len(groups):
+        raise InputError(
+            f"The alignment is of {len(alignment.world_from_group)} groups, but {len(groups)} were given; give those "
+            f"that it was made of."
+        )
+    problem = make_problem(groups, num_views=len(alignment.registered), masks=masks, weighting=weighting, device=device)
+    weights = torch.as_tensor(getattr(alignment, "group_weights", np.ones(len(groups)))).to(problem.side_scale)
+    used = torch.as_tensor(np.isfinite(alignment.world_from_group).all((1, 2))).to(problem.device) & (weights > 0)
+    registered = torch.as_tensor(alignment.registered).to(problem.device)
+    keep = used[problem.group_of] & registered[problem.view_of] & ~problem.silent
+    if not bool(keep.any()):
+        raise InputError("Nothing that the groups show is registered in the alignment.")
+    problem = problem.select(keep)
+    return problem, weights[problem.group_ids]
 
 
 def image_centres(
@@ -184,13 +309,30 @@ def signed_expm1(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return x.sign() * x.abs().expm1()
 
 
-def _make_buckets(problem: Problem, dtype: torch.dtype) -> list[_Bucket]:
+class _Bucket(nn.Module):
+    """Observations of views with one image size, as buffers: they follow the module to another device or precision."""
+
+    obs: Int[Tensor, "obs"]
+    views: Int[Tensor, "views"]
+    view_slot: Int[Tensor, "obs"]
+    points: Float[Tensor, "obs pixels 3"]
+    weights: Float[Tensor, "obs pixels"]
+    pixels: Float[Tensor, "pixels 2"]
+
+    def __init__(self, **tensors: Tensor) -> None:
+        super().__init__()
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+
+def _make_buckets(problem: Problem, group_weights: Float[Tensor, "groups"], dtype: torch.dtype) -> nn.ModuleList:
     buckets = []
     shapes = [problem.shapes[view] for view in problem.view_of.tolist()]
+    scale = (problem.side_scale * group_weights[problem.group_of]).to(dtype)
     for shape in sorted(set(shapes)):
         chosen = [o for o, size in enumerate(shapes) if size == shape]
         seen = [problem.observation(o) for o in chosen]
-        obs = torch.tensor(chosen, device=problem.view_of.device)
+        obs = torch.tensor(chosen, device=problem.device)
         views, slot = problem.view_of[obs].unique(return_inverse=True)
         weights = torch.stack([observation.weights.reshape(-1) for observation in seen]).to(dtype)
         buckets.append(
@@ -199,11 +341,15 @@ def _make_buckets(problem: Problem, dtype: torch.dtype) -> list[_Bucket]:
                 views=views,
                 view_slot=slot,
                 points=torch.stack([observation.points.reshape(-1, 3) for observation in seen]).to(dtype),
-                weights=weights * problem.side_scale[obs, None].to(dtype),
-                pixels=pixel_grid(*shape, device=weights.device, dtype=dtype).reshape(-1, 2),
+                weights=weights * scale[obs, None],
+                pixels=pixel_grid(*shape, device=problem.device, dtype=dtype).reshape(-1, 2),
             )
         )
-    return buckets
+    return nn.ModuleList(buckets)
+
+
+def _scales(world_from_group: Float[Tensor, "groups 4 4"]) -> Float[Tensor, "groups"]:
+    return torch.linalg.det(world_from_group[:, :3, :3].double()).pow(1 / 3)
 
 
 def _rotation(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:

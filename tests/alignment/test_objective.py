@@ -1,12 +1,15 @@
 """The differentiable objective against numbers of the public reference (tests/golden/post/alignment_*)."""
 
+import numpy as np
 import pytest
 import torch
-from alignment_scenes import SCENES, read_golden
+from alignment_scenes import SCENES, Truth, complete, make_groups, make_truth, read_golden
 from torch import Tensor
 
+from pointmap.alignment import Alignment, align
 from pointmap.alignment.objective import AlignmentObjective
 from pointmap.alignment.problem import group_scores, make_problem
+from pointmap.errors import InputError
 from pointmap.scene import Group
 
 VARIANTS = {
@@ -99,3 +102,67 @@ def test_group_scores_agree_with_the_reference(golden_dir, scene):
 
 def assert_near(value: Tensor, expected: Tensor) -> None:
     assert ((value - expected).abs() / (1 + expected.abs())).max() <= 1e-5
+
+
+def test_refining_an_alignment_with_a_term_of_ones_own():
+    shapes = [(12, 16), (15, 10), (12, 16)]
+    groups = make_groups(make_truth(shapes), complete(3), noise=0.02)
+    alignment = align(groups)
+    before = alignment.world_from_cam[1, 1, 3]
+
+    # Somebody knows that the second camera is 0.05 lower than was found.
+    objective = AlignmentObjective.from_alignment(groups, alignment)
+    optimizer = torch.optim.Adam([p for p in objective.parameters() if p.requires_grad], lr=1e-3, betas=(0.9, 0.9))
+    for _ in range(100):
+        optimizer.zero_grad()
+        height = objective.world_from_cam[1, 1, 3] - objective.world_from_cam[0, 1, 3]
+        (objective() + 10 * (height - (before + 0.05)) ** 2).backward()
+        optimizer.step()
+    refined = objective.alignment()
+
+    height = refined.world_from_cam[1, 1, 3] - refined.world_from_cam[0, 1, 3]
+    assert height == pytest.approx(before + 0.05, abs=0.01)
+    assert alignment.loss < refined.loss < 1.5 * alignment.loss
+
+
+def test_an_alignment_comes_back_as_it_was():
+    truth = make_truth([(12, 16), (15, 10), (12, 16)], offset=(1.5, -1.0))
+    groups = make_groups(truth, complete(3), noise=0.02)
+    groups[2].points[0][3, 4] = np.nan
+    stretched = truth.intrinsics * np.array([1.0, 0.8, 1.0])[:, None]
+    alignment = align(groups, num_views=4, intrinsics=[None, stretched[1], None, None], world_from_cam=poses_of(truth))
+
+    objective = AlignmentObjective.from_alignment(groups, alignment).double()
+    back = objective.alignment()
+
+    assert back.loss == pytest.approx(alignment.loss, rel=1e-5)
+    assert back.registered.tolist() == [True, True, True, False]
+    for name in ("world_from_cam", "intrinsics", "world_from_group", "depths"):
+        for value, expected in zip(getattr(back, name), getattr(alignment, name), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def poses_of(truth: Truth) -> list[np.ndarray | None]:
+    """Two that set the world's scale, and place it somewhere else than in the first camera."""
+    return [None, truth.world_from_cam[1], truth.world_from_cam[2], None]
+
+
+def test_only_what_came_from_an_alignment_goes_back_to_one(golden_dir):
+    _, groups = read_golden(golden_dir, "n4")
+
+    with pytest.raises(InputError, match="from_alignment"):
+        AlignmentObjective(make_problem(groups)).alignment()
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_solvers_answer_is_where_the_gradient_vanishes(golden_dir, scene):
+    _, groups = read_golden(golden_dir, scene)
+
+    def slope(alignment: Alignment) -> float:
+        objective = AlignmentObjective.from_alignment(groups, alignment, dtype=torch.float64)
+        objective().backward()
+        cameras = (objective.group_poses, objective.view_poses, objective.log_focals)
+        return torch.cat([parameter.grad.flatten() for parameter in cameras]).norm().item()
+
+    # How near in terms of the loss, says test_align_ends_within_a_ten_thousandth_of_the_minimum.
+    assert slope(align(groups)) < 0.2 * slope(align(groups, refine="none"))
