@@ -63,7 +63,7 @@ class NormalEquations:
     that at its constrained minimum the multiplier is loss / number of groups.
     """
 
-    def __init__(self, sample: Sample, at: Swept, fixed: Fixed, system: LinearSystem) -> None:
+    def __init__(self, sample: Sample, at: Swept, system: LinearSystem) -> None:
         self.system = system
         of_view, of_group = _view_generators(at.moments), _group_generators(sample, at.state)
         view_along, group_along = _along(of_view), _along(of_group)
@@ -92,9 +92,18 @@ class NormalEquations:
         )
         self.view_slopes[:, DEPTHS] = along_pull[:, :4]
         self.group_slopes = -sample.sum_by_group(torch.einsum("oakj,ojk->oa", of_group, group_pull))
-        if not fixed.scale:
-            counts = counting(sample.group_weights)
-            self.group_slopes[:, 6] -= (at.loss / counts.sum()) * counts
+        counts = counting(sample.group_weights)
+        self.group_slopes[:, 6] -= (at.loss / counts.sum()) * counts
+        self.extra: Tensor | None = None
+
+    def add(
+        self,
+        slopes: Float[Tensor, "views 11"],
+        blocks: Float[Tensor, "views 11 11"],
+        pair_blocks: Float[Tensor, "pairs 11 11"],
+    ) -> None:
+        """Terms of views, and of the pairs that the linear system knows, in units of the loss."""
+        self.view_slopes, self.views, self.extra = self.view_slopes + slopes, self.views + blocks, pair_blocks
 
     def step(self, damping: float) -> Step:
         """Damped step; the groups are eliminated first (Schur complement)."""
@@ -104,6 +113,7 @@ class NormalEquations:
             self.coupling,
             self.view_slopes,
             self.group_slopes,
+            self.extra,
         )
         return Step(views, groups)
 

@@ -17,8 +17,9 @@ from pointmap.geometry.focal import default_focal
 from pointmap.priors import KnownDistance, Soft
 from pointmap.shapes import Bool, Float, Int
 
-PerView = Sequence[Any] | np.ndarray | None
-"""One value per view: plain (exact), `Soft`, or None where it is not known."""
+PerView = Any
+"""None, or a sequence with one value per view: plain (exact), `Soft`, or None where it is not known. Whatever callers
+give is checked here, so that they are told what is wrong with it."""
 
 _RIGID = 1e-3
 """By how much the axes of a given pose may fail to be of length 1 and at right angles."""
@@ -69,7 +70,7 @@ def read_known(
     *,
     depths: PerView = None,
     gravity: PerView = None,
-    distances: Sequence[KnownDistance] | None = None,
+    distances: Any = None,
     device: torch.device | str = "cpu",
 ) -> Given:
     """Everything that `align` takes as known; masks are read by `read_masks`, before there is a problem.
@@ -291,9 +292,7 @@ def _read_gravity(
     return down.to(device), sigmas.to(device)
 
 
-def _checked_distances(
-    distances: Sequence[KnownDistance] | None, shapes: Sequence[tuple[int, int]]
-) -> list[KnownDistance]:
+def _checked_distances(distances: Any, shapes: Sequence[tuple[int, int]]) -> list[KnownDistance]:
     exact: dict[frozenset[Any], float] = {}
     for number, known in enumerate(distances or []):
         if not isinstance(known, KnownDistance):

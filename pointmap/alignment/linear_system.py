@@ -53,23 +53,29 @@ class LinearSystem:
         self.pairs, block_of = torch.cat(pairs).unique(return_inverse=True)
         parts = block_of.split([len(pair) for pair in pairs])
         self.diagonal = parts[0]
+        self.extra = parts[-2:] if extra_pairs is not None else ()
         self.buckets = [
             _GroupsOfOneSize(groups, obs, views, part.view(*views.shape, views.shape[1]))
             for (groups, obs, views), part in zip(buckets, parts[1:], strict=False)
         ]
-        rows, columns = self.pairs // self.num_views, self.pairs % self.num_views
-        self.rows = self.unknowns[rows][:, :, None].expand(-1, -1, self.width).flatten()
-        self.columns = self.unknowns[columns][:, None, :].expand(-1, self.width, -1).flatten()
+        self.rows, self.columns = self.pairs // self.num_views, self.pairs % self.num_views
 
     def reduced(
         self,
         views: Float[Tensor, "views a a"],
         groups: Float[Tensor, "groups 7 7"],
         coupling: Float[Tensor, "obs a 7"],
+        extra: Float[Tensor, "pairs a a"] | None = None,
     ) -> tuple[Float[Tensor, "blocks a a"], Float[Tensor, "obs a 7"]]:
-        """Blocks of the matrix without the groups, and each observation's coupling times its group's inverse."""
+        """Blocks of the matrix without the groups, and each observation's coupling times its group's inverse.
+
+        Args:
+            extra: Of `extra_pairs`; rows: the first view.
+        """
         blocks = views.new_zeros(len(self.pairs), self.width, self.width)
         blocks[self.diagonal] = views
+        if extra is not None:
+            blocks.index_add_(0, self.extra[0], extra).index_add_(0, self.extra[1], extra.mT)
         scaled = torch.empty_like(coupling)
         inverse = torch.linalg.inv(groups)
         for bucket in self.buckets:
@@ -87,16 +93,17 @@ class LinearSystem:
         coupling: Float[Tensor, "obs a 7"],
         view_slopes: Float[Tensor, "views a"],
         group_slopes: Float[Tensor, "groups 7"],
+        extra: Float[Tensor, "pairs a a"] | None = None,
     ) -> tuple[Float[Tensor, "views a"], Float[Tensor, "groups 7"]]:
         """The step to the minimum of the quadratic model."""
-        blocks, scaled = self.reduced(views, groups, coupling)
+        blocks, scaled = self.reduced(views, groups, coupling, extra)
         group_of = torch.empty_like(self.view_of)
         for bucket in self.buckets:
             group_of[bucket.obs] = bucket.groups[:, None]
         slopes = view_slopes.index_add(0, self.view_of, -(scaled @ group_slopes[group_of][..., None])[..., 0])
-        right = slopes.new_zeros(self.count + 1).index_add_(0, self.unknowns.flatten(), -slopes.flatten())[:-1]
+        right = -self._gathered(slopes)
         solution = self._dense(blocks, right) if self.count <= _MOST_DENSE else self._iterative(blocks, right)
-        view_step = torch.cat([solution, solution.new_zeros(1)])[self.unknowns]
+        view_step = self._by_view(solution)
         back = torch.zeros_like(group_slopes).index_add_(
             0, group_of, (coupling.mT @ view_step[self.view_of][..., None])[..., 0]
         )
@@ -106,7 +113,8 @@ class LinearSystem:
     def dense_matrix(self, blocks: Float[Tensor, "blocks a a"]) -> Float[Tensor, "n n"]:
         """The reduced matrix of the free unknowns."""
         side = self.count + 1  # the last takes what is not free
-        matrix = blocks.new_zeros(side * side).index_add_(0, self.rows * side + self.columns, blocks.flatten())
+        places = self.unknowns[self.rows][:, :, None] * side + self.unknowns[self.columns][:, None]
+        matrix = blocks.new_zeros(side * side).index_add_(0, places.flatten(), blocks.flatten())
         return matrix.view(side, side)[:-1, :-1]
 
     def _dense(self, blocks: Float[Tensor, "blocks a a"], right: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
@@ -121,10 +129,6 @@ class LinearSystem:
 
     def _iterative(self, blocks: Float[Tensor, "blocks a a"], right: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """Conjugate gradients, preconditioned by the blocks on the diagonal."""
-        inside = (self.rows < self.count) & (self.columns < self.count)
-        matrix = torch.sparse_coo_tensor(
-            torch.stack([self.rows[inside], self.columns[inside]]), blocks.flatten()[inside], (self.count, self.count)
-        ).to_sparse_csr()
         own = blocks[self.diagonal]
         padded = self.unknowns == self.count
         own = own.masked_fill(padded[:, :, None] | padded[:, None], 0) + torch.diag_embed(padded.to(own))
@@ -132,9 +136,12 @@ class LinearSystem:
         inverse = torch.linalg.inv(own)
 
         def precondition(vector: Tensor) -> Tensor:
-            by_view = torch.cat([vector, vector.new_zeros(1)])[self.unknowns]
-            solved = (inverse @ by_view[..., None])[..., 0]
-            return vector.new_zeros(self.count + 1).index_add_(0, self.unknowns.flatten(), solved.flatten())[:-1]
+            return self._gathered((inverse @ self._by_view(vector)[..., None])[..., 0])
+
+        def multiply(vector: Tensor) -> Tensor:
+            by_view = self._by_view(vector)
+            products = (blocks @ by_view[self.columns, :, None])[..., 0]
+            return self._gathered(torch.zeros_like(by_view).index_add_(0, self.rows, products))
 
         solution, residual = torch.zeros_like(right), right.clone()
         towards = precondition(residual)
@@ -143,7 +150,7 @@ class LinearSystem:
         for _ in range(_CG_ITERATIONS):
             if not bool(product > goal):
                 break
-            image = matrix @ direction
+            image = multiply(direction)
             length = product / (direction @ image)
             solution += length * direction
             residual -= length * image
@@ -151,6 +158,14 @@ class LinearSystem:
             product, last = residual @ towards, product
             direction = towards + (product / last) * direction
         return solution
+
+    def _by_view(self, vector: Float[Tensor, "n"]) -> Float[Tensor, "views a"]:
+        """The unknowns of every view; 0 where one is known."""
+        return torch.cat([vector, vector.new_zeros(1)])[self.unknowns]
+
+    def _gathered(self, by_view: Float[Tensor, "views a"]) -> Float[Tensor, "n"]:
+        """Sums of what all views have for each unknown."""
+        return by_view.new_zeros(self.count + 1).index_add_(0, self.unknowns.flatten(), by_view.flatten())[:-1]
 
 
 def _numbered(free: Bool[Tensor, "views a"], shared: Int[Tensor, "views"]) -> tuple[Int[Tensor, "views a"], int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.sampling import Chunk, Sample
 from pointmap.alignment.state import State, cam_from_group, move
 from pointmap.shapes import Float
@@ -49,11 +50,12 @@ class Swept:
     along rays."""
 
 
-def sweep(sample: Sample, state: State, last: Swept | None = None) -> Swept:
+def sweep(sample: Sample, state: State, last: Swept | None = None, known: KnownDepths | None = None) -> Swept:
     """One pass over the sampled pixels: new depths, the loss, and the moments of the weighted points.
 
     Args:
         last: Of a state nearby, on the same pixels; without it, depths are found from scratch.
+        known: Depths that are known at these pixels.
     """
     transforms = cam_from_group(sample, state).float()
     depths, shares = torch.zeros_like(sample.offsets[:, 0]), torch.empty_like(sample.weights)
@@ -65,11 +67,12 @@ def sweep(sample: Sample, state: State, last: Swept | None = None) -> Swept:
         rays = directions(sample.offsets[chunk.views, :, pixels], state.focals[chunk.views])
         predicted = move(transforms[obs], sample.points[obs, :, pixels])
         weights = sample.weights[obs, pixels]
+        told = None if known is None else known.of(chunk.views, pixels)
         if last is None:
-            fit = fit_depths(rays, predicted, weights, chunk)
+            fit = fit_depths(rays, predicted, weights, chunk, known=told)
         else:
             near = last.shares[obs, pixels]
-            fit = fit_depths(rays, predicted, weights, chunk, shares=near, floor=last.floor, rounds=1)
+            fit = fit_depths(rays, predicted, weights, chunk, shares=near, floor=last.floor, rounds=1, known=told)
         depths[chunk.views, pixels], shares[obs, pixels] = fit.depths, fit.shares
         losses.append((weights * fit.distances).sum(dtype=torch.float64))
         few.append(_some(fit.distances, weights, sample.weights.numel()))
@@ -109,6 +112,7 @@ def fit_depths(
     shares: Float[Tensor, "obs k"] | None = None,
     floor: float | None = None,
     rounds: int = 4,
+    known: KnownDepths | None = None,
 ) -> Fit:
     """Depths with the smallest weighted sum of distances from their rays' points to all predictions.
 
@@ -119,17 +123,19 @@ def fit_depths(
         shares: To begin with; without them, the weights.
         floor: Smaller distances weigh as if they had this one; without it, from the distances at the first depths.
         rounds: How often to weigh anew.
+        known: Depths that are known of these pixels.
     """
-    length = rays.square().sum(1)
-    ray = chunk.spread(rays)
-    along = (ray * predicted).sum(1).div_(chunk.spread(length))
+    squared = rays.square().sum(1)
+    ray, length = chunk.spread(rays), chunk.spread(squared)
+    along = (ray * predicted).sum(1).div_(length)
     across = torch.addcmul(predicted, ray, along[:, None], value=-1).square_().sum(1)
-    length = chunk.spread(length)
     shares = weights if shares is None else shares
     for number in range(rounds + 1):
         if number:
             shares = weights / distances.clamp_min_(floor)
-        depths = chunk.gather(shares * along) / chunk.gather(shares).clamp_min_(1e-30)
+        total = chunk.gather(shares)
+        free = chunk.gather(shares * along) / total.clamp_min(1e-30)
+        depths = free if known is None else known.joined(free, total * squared, depths if number else free)
         distances = torch.addcmul(across, (chunk.spread(depths) - along).square_(), length).sqrt_()
         if floor is None:
             floor = _floor_of(_some(distances, weights, weights.numel()))

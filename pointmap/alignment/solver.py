@@ -6,6 +6,7 @@ step costs one pass over the pixels and one linear system; with those fixed, dep
 pass. The step knows how depths will follow (`equations`), so that a handful of passes is enough.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import torch
 from pointmap.alignment.equations import FOCAL, POSE, VIEW_UNKNOWNS, NormalEquations, Step
 from pointmap.alignment.linear_system import LinearSystem
 from pointmap.alignment.pixels import Swept, sweep
+from pointmap.alignment.sampled_priors import SampledPriors
 from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 
@@ -39,6 +41,7 @@ def solve(
     fixed: Fixed,
     history: History,
     *,
+    priors: SampledPriors | None = None,
     max_passes: int = 60,
     tolerance: float = 2e-6,
     on_pass: Callable[[int], None] | None = None,
@@ -48,15 +51,19 @@ def solve(
     Args:
         start: Where to start; its depths do not count.
         history: Gets the loss before the first and after every pass.
-        tolerance: Stop when a pass lowers the loss by less than this part of it.
+        priors: What is known softly; what is minimised then is not the loss alone, which may grow.
+        tolerance: Stop when a pass lowers what is minimised by less than this part of it.
         on_pass: Called with the number of each pass; may raise.
 
     Returns:
         The best state, swept.
     """
-    system = linear_system(sample, fixed)
+    system = linear_system(sample, fixed, priors)
     start = _no_step(sample).apply(sample, start, fixed)  # at the scale where losses are stated
     at = sweep(sample, start)
+    if priors is not None:
+        at = sweep(sample, at.state, at, priors.depths_for(at.loss, sample.size))
+    terms = None if priors is None else priors.at(at.state)
     damping = 1e-4
     history.add(stated_loss(sample, at))
     for number in range(max_passes):
@@ -64,11 +71,21 @@ def solve(
             on_pass(number)
         if at.loss == 0:
             break
-        step = NormalEquations(sample, at, fixed, system).step(damping)
-        candidate = sweep(sample, step.apply(sample, at.state, fixed), at)
-        if candidate.loss <= at.loss:
-            gain = 1 - candidate.loss / at.loss
-            at, damping = candidate, max(damping / 10, 1e-9)
+        equations = NormalEquations(sample, at, system)
+        known = None
+        if priors is not None and terms is not None:
+            unit = at.loss / priors.measurements
+            equations.add(unit * terms.slopes, unit * terms.blocks, unit * terms.pair_blocks)
+            known = priors.depths_for(at.loss, sample.size)
+        step = equations.step(damping)
+        candidate = sweep(sample, step.apply(sample, at.state, fixed), at, known)
+        candidate_terms = None if priors is None else priors.at(candidate.state)
+        ratio = stated_loss(sample, candidate) / stated_loss(sample, at)
+        if priors is not None and terms is not None and candidate_terms is not None:
+            ratio *= math.exp((candidate_terms.value - terms.value) / priors.measurements)
+        if ratio <= 1:
+            gain = 1 - ratio
+            at, terms, damping = candidate, candidate_terms, max(damping / 10, 1e-9)
             history.add(stated_loss(sample, at))
             if gain < tolerance:
                 break
@@ -84,13 +101,14 @@ def _no_step(sample: Sample) -> Step:
     return Step(zero[: sample.num_views], zero[sample.num_views :, :7])
 
 
-def linear_system(sample: Sample, fixed: Fixed) -> LinearSystem:
+def linear_system(sample: Sample, fixed: Fixed, priors: SampledPriors | None = None) -> LinearSystem:
     """Which unknowns of the views there are, and which of them meet."""
     free = torch.ones(sample.num_views, VIEW_UNKNOWNS, dtype=torch.bool, device=sample.device)
     free[torch.bincount(sample.view_of, minlength=sample.num_views) == 0] = False
     free[:, POSE] &= ~fixed.poses[:, None]
     free[:, FOCAL] &= ~fixed.focals
-    return LinearSystem(sample.group_of, sample.view_of, free, fixed.cameras)
+    pairs = None if priors is None else priors.priors.pairs
+    return LinearSystem(sample.group_of, sample.view_of, free, fixed.cameras, pairs)
 
 
 def stated_loss(sample: Sample, at: Swept) -> float:

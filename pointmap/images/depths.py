@@ -54,7 +54,7 @@ def _read(path: Path) -> np.ndarray:
         raise InputError(f"The depth map {str(path)!r} cannot be read: {error}") from error
     if values.ndim != 2 or mode in ("1", "L", "P"):
         raise InputError(
-            f"The depth map {str(path)!r} is an image of mode {mode}; expected one channel of 16 bits in thousandths of "
-            f"the world unit, or a .npy file with depths."
+            f"The depth map {str(path)!r} is an image of mode {mode}; expected one channel of 16 bits in thousandths "
+            f"of the world unit, or a .npy file with depths."
         )
     return values if mode == "F" else values / 1000

@@ -1,0 +1,90 @@
+"""Priors at the sampled pixels: what the solver asks of them in every pass."""
+
+import torch
+from torch import Tensor
+
+from pointmap.alignment.known_depths import KnownDepths
+from pointmap.alignment.prior_terms import Priors, Seen, Terms, depth_shares
+from pointmap.alignment.state import INDEPENDENT, State
+from pointmap.shapes import Float, Int
+
+
+class SampledPriors:
+    """The priors of a problem, where it is sampled.
+
+    Args:
+        pixels: Of each view, as row * width + column; the sample may hold fewer.
+        offsets: Of `Sample`: (x, y) of these pixels from the principal point, y stretched.
+        widths: Of the working images.
+        num_obs: Number of observations.
+    """
+
+    def __init__(
+        self,
+        priors: Priors,
+        pixels: list[Int[Tensor, "_"]],
+        offsets: Float[Tensor, "views 2 k"],
+        widths: list[int],
+        num_obs: int,
+    ) -> None:
+        self.priors = priors
+        self.measurements = float(INDEPENDENT * max(num_obs, 1))
+        views, size = len(offsets), offsets.shape[2]
+        given = priors.given
+        self.offsets = offsets.double()
+        self.known: KnownDepths | None = None
+        if len(priors.mapped):
+            depths = torch.zeros(views, size, device=offsets.device)
+            for view in priors.mapped.tolist():
+                known, place = given.depths[view], pixels[view][:size]
+                assert known is not None
+                depths[view, : len(place)] = known.reshape(-1)[place].float()
+            sigmas = torch.ones(views, 1, device=offsets.device)
+            sigmas[priors.mapped, 0] = priors.depth_sigmas.float()
+            self.known = KnownDepths(depths, sigmas, depth_shares(depths > 0).float())
+        # The pixel of each place that is an end of a known distance: its column in the sample, and its exact offset.
+        count = len(priors.distances)
+        self.columns = torch.full((count, 2), -1, dtype=torch.int64, device=offsets.device)
+        self.end_offsets = torch.zeros(count, 2, 2, dtype=torch.float64, device=offsets.device)
+        for number, known_distance in enumerate(priors.distances):
+            for side, place in enumerate((known_distance.a, known_distance.b)):
+                if isinstance(place, tuple):
+                    view, x, y = place
+                    pixel = round(y) * widths[view] + round(x)
+                    found = (pixels[view][:size] == pixel).nonzero()[:, 0]
+                    self.columns[number, side] = int(found[0]) if len(found) else size
+                    offset = torch.tensor([x, y], dtype=torch.float64, device=offsets.device) - given.centres[view]
+                    offset[1] *= given.aspects[view]
+                    self.end_offsets[number, side] = offset
+
+    def seen(self, state: State) -> Seen:
+        """What the priors speak of."""
+        priors, depths = self.priors, state.depths.double()
+        pairs, columns = priors.pairs, self.columns
+        padded = torch.cat([depths, torch.zeros_like(depths[:, :1])], dim=1)
+        depth = padded[pairs, columns.clamp(0, depths.shape[1])]
+        slopes = self.end_offsets / state.focals[pairs][..., None]
+        ends = depth[..., None] * torch.cat([slopes, torch.ones_like(slopes[..., :1])], dim=-1)
+        ends = ends.where((depth > 0)[..., None], torch.nan).where((columns >= 0)[..., None], 0.0)
+        mapped = priors.mapped
+        if self.known is None:
+            ratios, points = depths[mapped], depths[mapped][:, None].expand(-1, 3, -1)
+        else:
+            known = self.known.depths[mapped][:, : depths.shape[1]].double()
+            usable = (known > 0) & (depths[mapped] > 0)
+            ratios = (depths[mapped] / known).where(usable, 1.0).log().where(usable, torch.nan)
+            slopes = self.offsets[mapped][..., : depths.shape[1]] / state.focals[mapped][:, None, None]
+            points = depths[mapped][:, None] * torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=1)
+        return Seen(state.world_from_cam, state.focals, ends, ratios, points)
+
+    def at(self, state: State) -> Terms:
+        """Value and second-order model at a state."""
+        return self.priors.at(self.seen(state))
+
+    def depths_for(self, loss: float, size: int) -> KnownDepths | None:
+        """Known depths at the first pixels of each view, as strong as they are at this loss."""
+        if self.known is None:
+            return None
+        depths = self.known.depths[:, :size]
+        strength = depth_shares(depths > 0).float() * (loss / self.measurements)
+        return KnownDepths(depths, self.known.sigmas, strength)
