@@ -1,14 +1,21 @@
 """The benchmarks of alignment: their scenes, their errors, and what they show."""
 
+from dataclasses import replace
+
 import golden_inputs
 import numpy as np
 import pytest
+import torch
 
+from eval.alignment_robustness import KINDS, spoil
+from eval.alignment_robustness import Row as RobustnessRow
+from eval.alignment_robustness import table as robustness_table
 from eval.alignment_scale import measure as measure_scale
 from eval.alignment_scale import plot, slope, table
 from eval.alignment_scenes import AlignmentScene, camera_errors, golden, synthetic
 from eval.alignment_speed import measure, ratio_table, result_table
 from eval.alignment_walk import TimedLoader, Walk
+from pointmap.geometry.similarity import fit_similarity
 
 
 def true_points(scene: AlignmentScene, i: int, j: int) -> np.ndarray:
@@ -106,3 +113,49 @@ def test_scale_rows_count_what_loading_takes(tmp_path):
     assert "| 20x4 |" in table([few, many])
     plot([few, many], tmp_path / "scale.png")
     assert (tmp_path / "scale.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nonsense_replaces_a_share_of_the_pairs_in_both_orders(kind):
+    scene = synthetic(5, 28, 20)
+
+    spoilt_scene, spoilt = spoil(scene, 0.3, kind, seed=1)
+
+    pairs = [tuple(sorted(group.views)) for group in scene.groups]
+    bad = {pair for pair, nonsense in zip(pairs, spoilt, strict=True) if nonsense}
+    assert len(bad) == 3
+    assert spoilt.sum() == 6
+    for before, after, nonsense in zip(scene.groups, spoilt_scene.groups, spoilt, strict=True):
+        assert np.array_equal(before.points[1], after.points[1]) != nonsense
+        assert after.points[1].dtype == np.float32
+        np.testing.assert_array_equal(before.confidences[1], after.confidences[1])
+
+
+def test_both_orders_of_twins_tell_the_same_wrong_pose():
+    scene = synthetic(3, 28, 20)
+
+    spoilt_scene, _ = spoil(scene, 1, "twins", seed=0)
+
+    first_from_second = {}
+    for before, after in zip(scene.groups, spoilt_scene.groups, strict=True):
+        i, j = before.views
+        motion = fit_similarity(
+            *(torch.from_numpy(g.points[1]).reshape(-1, 3).double() for g in (before, after)), with_scale=False
+        ).numpy()
+        scale = (
+            np.linalg.norm(before.points[0], axis=-1).mean() / np.linalg.norm(true_points(scene, i, i), axis=-1).mean()
+        )
+        motion[:3, 3] /= scale
+        first_from_second[i, j] = motion @ np.linalg.inv(scene.world_from_cam[i]) @ scene.world_from_cam[j]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        np.testing.assert_allclose(first_from_second[i, j] @ first_from_second[j, i], np.eye(4), atol=0.05)
+
+
+def test_errors_under_nonsense_are_shown_as_multiples_of_the_same_scene_without_it():
+    clean = RobustnessRow("loop", "pose", 0.0, 0, 0.1, 0.01, 4, 0.2, 0.02, np.nan, np.nan)
+    spoilt = replace(clean, share=0.2, relative_rotation=0.15, centres=0.03, precision=1.0, recall=0.5)
+
+    shown = robustness_table([clean, spoilt])
+
+    assert "| pose 20% | 0.150° (0.150°) | 1.50 (1.50) | 3.00% (3.00%) | 3.00 (3.00) |" in " ".join(shown.split())
+    assert "50%" in shown
