@@ -9,7 +9,7 @@ from pointmap.shapes import Bool, Float, Int
 
 _MOST_DENSE = 1500
 """Unknowns up to which the reduced matrix is stored whole."""
-_CG_TOLERANCE = 1e-8
+_CG_TOLERANCE = 1e-6
 _CG_ITERATIONS = 1000
 
 
