@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 
 from pointmap.alignment.objective import image_centres
+from pointmap.alignment.per_view import PerView, as_array, as_map, entries, value_and_sigmas
 from pointmap.alignment.problem import Problem
 from pointmap.alignment.state import Fixed
 from pointmap.errors import InputError
 from pointmap.geometry.focal import default_focal
-from pointmap.priors import KnownDistance, Soft
-from pointmap.shapes import Bool, Float, Int
-
-PerView = Any
-"""None, or a sequence with one value per view: plain (exact), `Soft`, or None where it is not known. Whatever callers
-give is checked here, so that they are told what is wrong with it."""
+from pointmap.priors import KnownDistance
+from pointmap.shapes import Float, Int
 
 _RIGID = 1e-3
 """By how much the axes of a given pose may fail to be of length 1 and at right angles."""
@@ -119,29 +116,6 @@ def read_known(
     )
 
 
-def read_masks(
-    masks: PerView, shapes: Sequence[tuple[int, int]], device: torch.device | str = "cpu"
-) -> list[Bool[Tensor, "_ _"] | None]:
-    """Per view which pixels to keep; None where all are.
-
-    Args:
-        masks: Per view an (h, w) array of the working image, non-zero = keep, or None.
-        shapes: (height, width) of the working images; (0, 0) where it is not known.
-
-    Raises:
-        InputError: A mask has another size, or keeps nothing.
-    """
-    kept: list[Tensor | None] = [None] * len(shapes)
-    for view, mask in _entries("masks", masks, len(shapes)):
-        if isinstance(mask, Soft):
-            raise InputError(f"masks[{view}] is soft, but a pixel is kept or not; give the mask itself.")
-        tensor = _map("masks", view, mask, shapes[view], device) != 0
-        if not bool(tensor.any()):
-            raise InputError(f"masks[{view}] keeps no pixel (True = keep). Leave that view out, or give None.")
-        kept[view] = None if bool(tensor.all()) else tensor
-    return kept
-
-
 def tied(given: Given, registered: list[int]) -> Fixed:
     """Which exact poses hold the solution: those of registered views; one alone, that nothing else speaks about but
     where the world is, is not among them."""
@@ -167,40 +141,6 @@ def matrices(focals: Float[Tensor, "views"], given: Given) -> Float[Tensor, "vie
     return matrices
 
 
-def _entries(name: str, values: PerView, count: int) -> list[tuple[int, Any]]:
-    """What is known, and of which view."""
-    if values is None:
-        return []
-    if isinstance(values, Soft) or not hasattr(values, "__len__") or len(values) != count:
-        got = f"has {len(values)} entries" if hasattr(values, "__len__") else f"is a {type(values).__name__}"
-        raise InputError(f"{name} {got} for {count} views; give one per view, None where it is not known.")
-    return [(view, value) for view, value in enumerate(values) if value is not None]
-
-
-def _split(name: str, view: int, value: Any, parts: int = 1) -> tuple[Any, list[float]]:
-    """A value and its sigmas, which are 0 where it is exact."""
-    if not isinstance(value, Soft):
-        return value, [0.0] * parts
-    sigmas = list(value.sigma) if isinstance(value.sigma, tuple | list) else [value.sigma]
-    meaning = "(degrees, world units)" if parts == 2 else "one number"
-    if len(sigmas) != parts:
-        raise InputError(f"The sigma of {name}[{view}] is {value.sigma!r}; expected {meaning}.")
-    sigmas = [float(sigma) for sigma in sigmas]
-    if not all(sigma > 0 for sigma in sigmas):
-        raise InputError(
-            f"The sigma of {name}[{view}] is {value.sigma!r}; it must be positive. Give a value that is exact without "
-            f"Soft, and infinity for what is not known."
-        )
-    return value.value, sigmas
-
-
-def _array(name: str, view: int, value: Any) -> Float[Tensor, "..."]:
-    try:
-        return torch.as_tensor(np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, np.float64))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}[{view}] is a {type(value).__name__}; expected an array of numbers.") from error
-
-
 def _matrices(
     name: str, values: PerView, count: int, shape: tuple[int, int], device: torch.device
 ) -> tuple[Float[Tensor, "views rows columns"], Float[Tensor, "views sigmas"]]:
@@ -208,9 +148,9 @@ def _matrices(
     parts = 2 if shape == (4, 4) else 1
     matrices = torch.full((count, *shape), torch.nan, dtype=torch.float64)
     sigmas = torch.full((count, parts), torch.inf, dtype=torch.float64)
-    for view, entry in _entries(name, values, count):
-        value, doubt = _split(name, view, entry, parts)
-        matrix = _array(name, view, value)
+    for view, entry in entries(name, values, count):
+        value, doubt = value_and_sigmas(name, view, entry, parts)
+        matrix = as_array(name, view, value)
         if tuple(matrix.shape) != shape:
             raise InputError(f"{name}[{view}] has the shape {tuple(matrix.shape)}; expected {shape}, or None.")
         if not bool(matrix[:2].isfinite().any()):
@@ -246,25 +186,14 @@ def _check_rigid(poses: Float[Tensor, "views 4 4"]) -> None:
             )
 
 
-def _map(name: str, view: int, value: Any, shape: tuple[int, int], device: torch.device | str) -> Float[Tensor, "h w"]:
-    """A map of a view's working image."""
-    tensor = _array(name, view, value)
-    if tensor.ndim != 2 or shape not in ((0, 0), tuple(tensor.shape)):
-        raise InputError(
-            f"{name}[{view}] has the shape {tuple(tensor.shape)}, but the working image of that view has "
-            f"{shape[0]}x{shape[1]} pixels (height x width). Give one value per pixel."
-        )
-    return tensor.to(device)
-
-
 def _read_depths(
     depths: PerView, shapes: Sequence[tuple[int, int]], device: torch.device
 ) -> tuple[list[Float[Tensor, "_ _"] | None], Float[Tensor, "views"]]:
     maps: list[Tensor | None] = [None] * len(shapes)
     sigmas = torch.full((len(shapes),), torch.inf, dtype=torch.float64)
-    for view, entry in _entries("depths", depths, len(shapes)):
-        value, doubt = _split("depths", view, entry)
-        depth = _map("depths", view, value, shapes[view], device)
+    for view, entry in entries("depths", depths, len(shapes)):
+        value, doubt = value_and_sigmas("depths", view, entry)
+        depth = as_map("depths", view, value, shapes[view], device)
         depth = torch.where(depth.isfinite() & (depth > 0), depth, 0.0)
         if not bool(depth.any()):
             raise InputError(
@@ -280,9 +209,9 @@ def _read_gravity(
 ) -> tuple[Float[Tensor, "views 3"], Float[Tensor, "views"]]:
     down = torch.full((count, 3), torch.nan, dtype=torch.float64)
     sigmas = torch.full((count,), torch.inf, dtype=torch.float64)
-    for view, entry in _entries("gravity", gravity, count):
-        value, doubt = _split("gravity", view, entry)
-        vector = _array("gravity", view, value)
+    for view, entry in entries("gravity", gravity, count):
+        value, doubt = value_and_sigmas("gravity", view, entry)
+        vector = as_array("gravity", view, value)
         if vector.shape != (3,) or not bool(vector.isfinite().all()) or float(vector.norm()) == 0:
             raise InputError(
                 f"gravity[{view}] is {value!r}; expected the direction in which things fall as a vector (x right, y "

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointmap.alignment.given import Given, PerView, read_known, tied
+from pointmap.alignment.given import Given, read_known, tied
+from pointmap.alignment.per_view import PerView
 from pointmap.alignment.prior_terms import Priors, Seen
 from pointmap.alignment.result import Alignment
 from pointmap.geometry.similarity import align_cameras, fit_similarity, invert_similarity, move_cameras

@@ -6,12 +6,13 @@ few pixels of each, is taken when they are first looked through.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pointmap.alignment.per_view import read_masks
 from pointmap.errors import InputError
 from pointmap.scene import Group, LazyGroup
 from pointmap.shapes import Bool, Float, Int
@@ -29,8 +30,8 @@ _LARGEST = 1e15
 class Observation:
     """What one group says of one view, cleaned.
 
-    Weights are at least 0, and 0 wherever the network gave no finite answer or a mask hides the pixel. Points that are
-    not finite are 0, and their confidence 1.
+    Weights are at least 0, and 0 wherever the network gave no finite answer or a mask hides the pixel. Points there are
+    0, and their confidence 1.
     """
 
     points: Float[Tensor, "h w 3"]
@@ -143,7 +144,8 @@ def make_problem(
     *,
     num_views: int | None = None,
     shapes: Sequence[tuple[int, int]] | None = None,
-    masks: Sequence[np.ndarray | None] | None = None,
+    masks: Any = None,
+    wanted: Sequence[list[tuple[int, int]]] | None = None,
     weighting: Weighting = "log",
     pixels_per_view: int = 0,
     seed: int = 0,
@@ -155,7 +157,8 @@ def make_problem(
         groups: Predictions, each in the frame of its first view's camera, up to scale.
         num_views: Number of photos; default one more than the largest index in `groups`.
         shapes: (height, width) of every working image, for views that no group shows.
-        masks: Per view (h, w), True = keep, or None.
+        masks: Per view (h, w), non-zero = keep, or None. What is hidden weighs nothing, whatever is predicted there.
+        wanted: Per view (row, column) of pixels to take before others.
         weighting: See `Weighting`. Weights that are all 0 (confidence 1 everywhere) become equal.
         pixels_per_view: How many pixels to take.
         seed: Of their places.
@@ -167,7 +170,7 @@ def make_problem(
     sizes: list[tuple[int, int]] = [(0, 0)] * count if shapes is None else [(int(h), int(w)) for h, w in shapes]
     if len(sizes) != count:
         raise InputError(f"Got the sizes of {len(sizes)} working images for {count} photos; give one per photo.")
-    kept = [None if mask is None else torch.as_tensor(mask).to(device) for mask in masks or [None] * count]
+    kept = read_masks(masks, sizes, device)
     total = sum(len(group.views) for group in groups)
     chosen: list[Tensor | None] = [None] * count
     points = torch.zeros(total, 3, pixels_per_view, device=device)
@@ -179,11 +182,15 @@ def make_problem(
         for slot, view in enumerate(group.views):
             xyz, confidence = _tensor(group.points[slot], device), _tensor(group.confidences[slot], device)
             sizes[view] = _checked_size(g, view, xyz, confidence, sizes[view])
-            usable = kept[view] is None and _all_usable(xyz, confidence)
-            seen = None if usable else cleaned(xyz, confidence, weighting, kept[view])
+            mask = kept[view]
+            if mask is not None and tuple(mask.shape) != sizes[view]:
+                read_masks(masks, sizes)  # says what is wrong
+            usable = mask is None and _all_usable(xyz, confidence)
+            seen = None if usable else cleaned(xyz, confidence, weighting, mask)
             place = chosen[view]
             if place is None:
-                place = _spread_pixels(*sizes[view], pixels_per_view, kept[view], seed).to(device)
+                place = _spread_pixels(*sizes[view], pixels_per_view, mask, seed)
+                place = _with_wanted(place, wanted[view] if wanted else [], sizes[view], pixels_per_view).to(device)
                 chosen[view] = place
             n = len(place)
             if seen is None:
@@ -226,6 +233,7 @@ def make_problem(
             num_views=num_views,
             shapes=shapes,
             masks=masks,
+            wanted=wanted,
             weighting="equal",
             pixels_per_view=pixels_per_view,
             seed=seed,
@@ -334,14 +342,25 @@ def cleaned(
     mask: Bool[Tensor, "h w"] | None,
 ) -> Observation:
     """What counts of a prediction, and how much; differentiable in points and confidence."""
-    if _all_usable(points, confidence):
-        weights = _weight(confidence, weighting)
-        return Observation(points, weights if mask is None else weights * mask, confidence)
+    if mask is None and _all_usable(points, confidence):
+        return Observation(points, _weight(confidence, weighting), confidence)
     valid = confidence.isfinite() & (points.abs() < _LARGEST).all(-1)
+    if mask is not None:
+        valid &= mask
     points = torch.where(valid[..., None], points, 0.0)
     confidence = torch.where(valid, confidence, 1.0)
-    weights = _weight(confidence, weighting) * (valid if mask is None else valid & mask)
-    return Observation(points, weights, confidence)
+    return Observation(points, _weight(confidence, weighting) * valid, confidence)
+
+
+def _with_wanted(
+    place: Int[Tensor, "_"], wanted: list[tuple[int, int]], size: tuple[int, int], count: int
+) -> Int[Tensor, "_"]:
+    """These pixels, of at most `count`, after those that are wanted and inside."""
+    if not wanted:
+        return place
+    height, width = size
+    first = torch.tensor([v * width + u for v, u in wanted if 0 <= v < height and 0 <= u < width]).long().unique()
+    return torch.cat([first, place[~torch.isin(place, first)]])[:count]
 
 
 def _spread_pixels(

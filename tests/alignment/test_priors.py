@@ -9,8 +9,9 @@ from alignment_scenes import complete, make_groups, make_truth
 
 from pointmap import KnownDistance, Soft
 from pointmap.alignment import align
-from pointmap.alignment.given import read_known, read_masks
+from pointmap.alignment.given import read_known
 from pointmap.alignment.known_world import to_known_world
+from pointmap.alignment.per_view import read_masks
 from pointmap.alignment.prior_terms import (
     Seen,
     depth_rows,
