@@ -55,6 +55,9 @@ class Averaged:
     """Between the views of a group: degrees, |logarithm of scale|, and distance by the scene's; 0 for a group that
     nothing can contradict."""
 
+    limits: Float[Tensor, "3"]
+    """Disagreements up to which a group counts in full."""
+
     parts: list[list[int]]
     """Connected views, the root first; the part of most views first."""
 
@@ -139,7 +142,7 @@ def average(
         group_of,
         num_groups,
     )
-    return Averaged(world_from_view, world_from_group, _weight(of_groups, limits), of_groups, forest.parts)
+    return Averaged(world_from_view, world_from_group, _weight(of_groups, limits), of_groups, limits, forest.parts)
 
 
 class _Laplacian:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointmap.geometry.similarity import fit_similarity
+from pointmap.geometry.similarity import fit_similarity, split_similarity
 from pointmap.geometry.transforms import rigid, transform_points
 from pointmap.shapes import Bool, Float, Int
 
@@ -226,8 +226,10 @@ def _fit(
         spread = torch.linalg.svdvals(centred.mT @ centred).clamp_min(0).sqrt()
         # A line or a point leaves rotations open; for the scale alone, any point but the origin will do.
         determined &= in_camera | ((spread[:, 0] > 1e-4) & (spread[:, 1] > 1e-3 * spread[:, 0]))
-    fit = fit.double()
-    fit[:, :3, :3] /= own_size[:, None, None]
+    # A float32 rotation is one to 1e-7 only.
+    scale, rotation, offset = split_similarity(fit.double())
+    left, _, right = torch.linalg.svd(rotation)
+    fit = rigid((scale / own_size)[:, None, None] * (left @ right), offset)
     return fit, residuals.double(), determined, (centres * own_size[:, None]).double()
 
 
@@ -260,4 +262,4 @@ def _fit_scale(
 def _floor(off: Float[Tensor, "*batch n"], weights: Float[Tensor, "*#batch n"]) -> Float[Tensor, "*batch 1"]:
     """Smaller distances weigh as if they had this one, a part of the median: so weights stay finite."""
     median = off.where(weights > 0, torch.nan).nanmedian(-1, keepdim=True).values.nan_to_num(0.0)
-    return (1e-2 * median).clamp_min(1e-12)
+    return (1e-2 * median).clamp_min(1e-30)

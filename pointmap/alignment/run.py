@@ -12,8 +12,8 @@ from pointmap.alignment.problem import AnyGroup, Problem, make_problem
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampling import draw_sample
 from pointmap.alignment.solver import History, solve
-from pointmap.alignment.spanning_tree import Tree, spanning_trees
-from pointmap.alignment.start import move_to_known_poses, place_along_tree, resect_cameras
+from pointmap.alignment.spanning_tree import connected_parts
+from pointmap.alignment.start import move_to_known_poses, place_views, resect_cameras
 from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.geometry.similarity import invert_similarity
@@ -24,14 +24,13 @@ Refine = Literal["align", "none"]
 _MAX_PASSES = 60
 # Few pixels find the cameras; the last passes, on more, bring the loss to within 1e-4 of that of all pixels. Within a
 # budget of points of all observations, so that memory does not grow without bound with the number of groups.
-_FIRST_PIXELS = 1000
+_FIRST_PIXELS = 500
 _LAST_PIXELS = 10_000
 _LEAST_PIXELS = 256
 _FIRST_BUDGET = 500_000
 _LAST_BUDGET = 1_500_000
-_LAST_TOLERANCE = 1e-4
-"""The last passes start where the first ones ended; a small network's predictions, which agree on no scene, would keep
-them busy over the fifth digit."""
+_LAST_TOLERANCE = 5e-5
+"""A pass leaves about half of what it gains to those after it."""
 
 
 def align(
@@ -58,7 +57,7 @@ def align(
         groups: Predictions, each in the frame of its first view's camera, up to scale.
         num_views: Number of photos; default one more than the largest index in `groups`.
         shapes: (height, width) of every working image, for photos that no group shows.
-        refine: "align": the full solution. "none": stop at its start, similarities along the spanning tree.
+        refine: "align": the full solution. "none": stop at its start, robust averages of the relations between views.
         intrinsics: Per view 3x3 pinhole K in pixels of the working image, or None where it is not known. Kept.
         world_from_cam: Per view a rigid 4x4 pose, or None (or NaN) where it is not known. Kept; two poses at different
             places set the world's scale.
@@ -86,19 +85,20 @@ def align(
     )
     given = read_given(whole, intrinsics, world_from_cam, principal_points, shared_focal)
     report = _Progress(progress, _MAX_PASSES + whole.num_views)
-    problem, tree, dropped = _connected_part(whole)
+    problem, registered, dropped = _connected_part(whole)
     shown = set(whole.view_of.tolist())
     dropped += [f"View {view}: no prediction shows it." for view in range(whole.num_views) if view not in shown]
     while True:
         sample = draw_sample(problem, given.centres, given.aspects)
-        state, lost = place_along_tree(problem, sample, tree, given.focals, given.fixed)
-        if not lost:
+        start = place_views(problem, sample, given.focals, given.fixed)
+        if not start.lost:
             break
-        dropped += [f"View {view}: too few of its pixels agree on a camera." for view in lost]
-        keep = ~torch.isin(problem.view_of, torch.tensor(lost, device=problem.device))
-        problem, tree, more = _connected_part(problem.select(keep))
+        dropped += [f"View {view}: too few of its pixels agree on a camera." for view in start.lost]
+        keep = ~torch.isin(problem.view_of, torch.tensor(start.lost, device=problem.device))
+        problem, registered, more = _connected_part(problem.select(keep))
         dropped += more
-    registered = sorted(tree.views)
+    dropped += start.contradictions
+    state, sample = start.state, sample.reweighted(start.group_weights)
     fixed = tied(given, registered)
     if bool(fixed.poses.any()):
         state = move_to_known_poses(sample, state, fixed, given.known_poses)
@@ -131,8 +131,8 @@ class _Progress:
             self._callback("align", done, self._total)
 
 
-def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
-    """The largest connected part of the views, without observations that say nothing; and what that leaves out."""
+def _connected_part(problem: Problem) -> tuple[Problem, list[int], list[str]]:
+    """The largest connected part, without observations that say nothing; its views; and what that leaves out."""
     dropped = []
     silent = problem.silent
     for view in problem.view_of[silent].unique().tolist():
@@ -145,20 +145,17 @@ def _connected_part(problem: Problem) -> tuple[Problem, Tree, list[str]]:
             f"above 1. Check the photos and the network's weights."
         )
     problem = problem.select(~silent)
-    trees = spanning_trees(problem)
-    tree = trees[0]
-    if len(trees) > 1:
-        sizes = [len(part.views) for part in trees]
-        for part in trees[1:]:
-            named = ("View " if len(part.views) == 1 else "Views ") + ", ".join(map(str, sorted(part.views)))
+    largest, *others = connected_parts(problem.view_of, problem.group_of)
+    if others:
+        for part in others:
+            named = ("View " if len(part) == 1 else "Views ") + ", ".join(map(str, part))
             dropped.append(
-                f"{named}: nothing ties them to the largest connected part ({sizes[0]} views). The predictions "
-                f"fall into {len(trees)} separate parts; pair the photos more densely."
+                f"{named}: nothing ties them to the largest connected part ({len(largest)} views). The predictions "
+                f"fall into {len(others) + 1} separate parts; pair the photos more densely."
             )
-        inside = torch.isin(problem.view_of, torch.tensor(tree.views, device=problem.device))
+        inside = torch.isin(problem.view_of, torch.tensor(largest, device=problem.device))
         problem = problem.select(inside)
-        tree = spanning_trees(problem)[0]
-    return problem, tree, dropped
+    return problem, largest, dropped
 
 
 def _finish(

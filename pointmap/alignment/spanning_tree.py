@@ -1,75 +1,10 @@
-"""Which views hang together, and the order in which the most reliable groups tie them to one frame."""
+"""Which views hang together, and by which of their relations."""
 
-import heapq
 from dataclasses import dataclass
-from itertools import combinations
 
 from torch import Tensor
 
-from pointmap.alignment.problem import Problem
 from pointmap.shapes import Bool, Float, Int
-
-
-@dataclass(frozen=True)
-class TreeEdge:
-    """Group `group` takes view `new` into the world by way of view `known`, which is there already."""
-
-    group: int
-    known: int
-    new: int
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One connected part of the views."""
-
-    root: int
-    edges: list[TreeEdge]
-    """In order of use."""
-
-    @property
-    def views(self) -> list[int]:
-        """All views of the part, the root first."""
-        return [self.root, *(edge.new for edge in self.edges)]
-
-
-def spanning_trees(problem: Problem) -> list[Tree]:
-    """Maximum spanning tree of every connected part, the largest part first (Prim's algorithm).
-
-    Two views are tied by every group that shows both; the strength is the product of their mean confidences there.
-    """
-    mean = problem.mean_confidences.tolist()
-    views, groups, first = problem.view_of.tolist(), problem.group_of.tolist(), problem.first.tolist()
-    members: list[list[int]] = [[] for _ in range(problem.num_groups)]
-    for obs, group in enumerate(groups):
-        members[group].append(obs)
-    ties: dict[int, list[tuple[float, int, int, int]]] = {view: [] for view in views}
-    for group, of_group in enumerate(members):
-        for a, b in combinations(of_group, 2):
-            if views[a] != views[b]:
-                strength = mean[a] * mean[b]
-                ties[views[a]].append((-strength, group, views[a], views[b]))
-                ties[views[b]].append((-strength, group, views[b], views[a]))
-    # The strongest tie's view comes first; of its two, the one whose frame the group has.
-    framed = {(groups[o], views[o]) for o in range(len(views)) if first[o]}
-    order = sorted(ties, key=lambda v: min(((s, (g, v) not in framed) for s, g, *_ in ties[v]), default=(0.0, True)))
-    trees, done = [], set()
-    for root in order:
-        if root in done:
-            continue
-        done.add(root)
-        edges, heap = [], list(ties[root])
-        heapq.heapify(heap)
-        while heap:
-            _, group, known, new = heapq.heappop(heap)
-            if new in done:
-                continue
-            done.add(new)
-            edges.append(TreeEdge(group, known, new))
-            for tie in ties[new]:
-                heapq.heappush(heap, tie)
-        trees.append(Tree(root, edges))
-    return sorted(trees, key=lambda tree: -len(tree.edges))
 
 
 @dataclass(frozen=True)
@@ -140,3 +75,22 @@ def spanning_forest(
             level, depth = following, depth + 1
         parts.append(part)
     return Forest(sorted(parts, key=lambda part: -len(part)), parents, relations, levels)
+
+
+def connected_parts(view_of: Int[Tensor, "obs"], group_of: Int[Tensor, "obs"]) -> list[list[int]]:
+    """Views that groups tie to each other, in order; the part of most views first."""
+    leader: dict[int, int] = {}
+
+    def find(node: int) -> int:
+        while leader.setdefault(node, node) != node:
+            leader[node] = leader[leader[node]]
+            node = leader[node]
+        return node
+
+    # Groups are numbered below 0.
+    for view, group in zip(view_of.tolist(), group_of.tolist(), strict=True):
+        leader[find(-1 - group)] = find(view)
+    parts: dict[int, list[int]] = {}
+    for view in sorted(node for node in leader if node >= 0):
+        parts.setdefault(find(view), []).append(view)
+    return sorted(parts.values(), key=lambda part: -len(part))

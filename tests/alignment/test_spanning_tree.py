@@ -1,39 +1,37 @@
-"""Which groups tie the views, and what falls apart."""
+"""Which relations tie the views, and what falls apart."""
 
-import numpy as np
+import torch
 
-from pointmap.alignment.problem import make_problem
-from pointmap.alignment.spanning_tree import spanning_trees
-from pointmap.scene import Group
+from pointmap.alignment.spanning_tree import connected_parts, spanning_forest
 
 
-def group(views: tuple[int, ...], confidence: float) -> Group:
-    return Group(
-        views,
-        [np.ones((3, 4, 3), np.float32) for _ in views],
-        [np.full((3, 4), confidence, np.float32) for _ in views],
-    )
+def forest_of(relations: list[tuple[int, int, float]], num_views: int):
+    a, b, strengths = zip(*relations, strict=True)
+    shown = torch.ones(num_views, dtype=torch.bool)
+    return spanning_forest(shown, torch.tensor(a), torch.tensor(b), torch.tensor(strengths))
 
 
-def test_the_tree_takes_the_strongest_ties_and_starts_in_the_frame_of_the_strongest():
-    problem = make_problem([group((0, 1), 2.0), group((2, 1), 9.0), group((0, 2), 4.0), group((1, 3), 3.0)])
+def test_the_tree_takes_the_strongest_relations_and_starts_at_the_strongest():
+    forest = forest_of([(0, 1, 2.0), (1, 2, 9.0), (0, 2, 4.0), (1, 3, 3.0)], 4)
 
-    (tree,) = spanning_trees(problem)
-
-    assert tree.root == 2
-    assert [(edge.group, edge.known, edge.new) for edge in tree.edges] == [(1, 2, 1), (2, 2, 0), (3, 1, 3)]
-
-
-def test_a_group_of_many_views_ties_all_of_them():
-    (tree,) = spanning_trees(make_problem([group((3, 0, 2, 1), 2.0)]))
-
-    assert sorted(tree.views) == [0, 1, 2, 3]
-    assert {edge.group for edge in tree.edges} == {0}
+    assert forest.parts == [[1, 2, 3, 0]]
+    assert forest.parents == [2, -1, 1, 1]
+    assert forest.relations == [2, -1, 1, 3]
+    assert forest.levels == [[2, 3], [0]]
 
 
-def test_separate_parts_come_largest_first():
-    problem = make_problem([group((0, 1), 9.0), group((2, 3), 2.0), group((3, 4), 2.0), group((5, 5), 2.0)])
+def test_separate_trees_come_largest_first_and_what_is_not_shown_is_in_none():
+    shown = torch.tensor([True] * 6 + [False])
+    forest = spanning_forest(shown, torch.tensor([0, 2, 3]), torch.tensor([1, 3, 4]), torch.tensor([9.0, 2.0, 3.0]))
 
-    trees = spanning_trees(problem)
+    assert [sorted(part) for part in forest.parts] == [[2, 3, 4], [0, 1], [5]]
 
-    assert [sorted(tree.views) for tree in trees] == [[2, 3, 4], [0, 1], [5]]
+
+def test_a_group_of_many_views_connects_all_of_them():
+    assert connected_parts(torch.tensor([3, 0, 2, 1]), torch.tensor([0, 0, 0, 0])) == [[0, 1, 2, 3]]
+
+
+def test_connected_parts_come_largest_first():
+    views, groups = torch.tensor([0, 1, 2, 3, 3, 4, 5, 5]), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+
+    assert connected_parts(views, groups) == [[2, 3, 4], [0, 1], [5]]
