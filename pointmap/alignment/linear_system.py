@@ -121,10 +121,12 @@ class LinearSystem:
         if self.count == 0:
             return right
         matrix = self.dense_matrix(blocks)
-        matrix = matrix + 1e-14 * matrix.diagonal().abs().max() * torch.eye(len(matrix)).to(matrix)
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        if int(failed):
-            return torch.linalg.lstsq(matrix, right[:, None]).solution[:, 0]
+        unit = matrix.diagonal().abs().max() * torch.eye(len(matrix)).to(matrix)
+        # The world's own freedom leaves the matrix singular but for rounding; least squares would not do twice alike.
+        for exponent in range(-14, 3, 2):
+            factor, failed = torch.linalg.cholesky_ex(matrix + 10.0**exponent * unit)
+            if not int(failed):
+                break
         return torch.cholesky_solve(right[:, None], factor)[:, 0]
 
     def _iterative(self, blocks: Float[Tensor, "blocks a a"], right: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
