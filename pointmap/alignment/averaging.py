@@ -26,9 +26,6 @@ _ROUNDS = 16
 _SUPPORTED_ROUNDS = 2
 _CONVERGED = 1e-3
 """Of what is a large gap."""
-_STRENGTHS = (0.25, 1.0)
-"""Times the median strength: confidences may not outvote cycles."""
-
 TOLERANCES = (5.0, 0.0953, 0.1)
 """Degrees, logarithm of scale (10 %), distance by the scene's: groups that disagree by less are never doubted."""
 
@@ -228,12 +225,15 @@ class _Laplacian:
 
 
 def _reliability(residuals: Float[Tensor, "obs"], strengths: Float[Tensor, "obs"]) -> Float[Tensor, "obs"]:
-    """At most about 1; small for weak predictions and for those that do not have the shape of the reference."""
+    """Between 0 and 1; small for weak predictions and for those that do not have the shape of the reference.
+
+    The strongest count hardly twice as much as usual ones: confidences may not outvote cycles.
+    """
     useful = strengths > 0
     if not bool(useful.any()):
         return torch.zeros_like(strengths)
     usual = (2 * residuals[useful].median()).clamp_min(UNITS[2])
-    reliability = (strengths / strengths[useful].median()).clamp(*_STRENGTHS) / (1 + (residuals / usual).square())
+    reliability = strengths / (strengths + strengths[useful].median()) / (1 + (residuals / usual).square())
     return reliability.where(useful, 0)
 
 
