@@ -108,8 +108,8 @@ class NormalEquations:
     def step(self, damping: float) -> Step:
         """Damped step; the groups are eliminated first (Schur complement)."""
         views, groups = self.system.solve(
-            _damped(self.views, damping),
-            _damped(self.groups, damping),
+            damped(self.views, damping),
+            damped(self.groups, damping),
             self.coupling,
             self.view_slopes,
             self.group_slopes,
@@ -172,7 +172,8 @@ def _exponential(tangents: Float[Tensor, "n 7"]) -> Float[Tensor, "n 4 4"]:
     return torch.linalg.matrix_exp(algebra)
 
 
-def _damped(blocks: Float[Tensor, "n a a"], damping: float) -> Float[Tensor, "n a a"]:
+def damped(blocks: Float[Tensor, "n a a"], damping: float) -> Float[Tensor, "n a a"]:
+    """Blocks with a larger diagonal, by a part of it, and just enough to be invertible."""
     # The largest entry's share keeps blocks without any weight invertible.
     diagonal = blocks.diagonal(dim1=-2, dim2=-1)
     return blocks + torch.diag_embed(damping * diagonal + 1e-12 * blocks.abs().amax().clamp_min(1e-300))

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointmap.alignment.objective import image_centres
 from pointmap.alignment.per_view import PerView, as_array, as_map, entries, value_and_sigmas
-from pointmap.alignment.problem import Problem
 from pointmap.alignment.state import Fixed
 from pointmap.errors import InputError
+from pointmap.geometry.cameras import image_centres
 from pointmap.geometry.focal import default_focal
-from pointmap.priors import KnownDistance
+from pointmap.priors import KnownDistance, Soft
 from pointmap.shapes import Float, Int
 
+_WANTED = 100
+"""Pixels of a known depth map that are looked at in any case."""
 _RIGID = 1e-3
 """By how much the axes of a given pose may fail to be of length 1 and at right angles."""
 
@@ -53,9 +54,14 @@ class Given:
     distances: list[KnownDistance]
     fixed: Fixed
 
-
-def read_given(problem: Problem, *args: Any, **settings: Any) -> Given:
-    return read_known(problem.shapes, *args, device=problem.side_scale.device, **settings)
+    def cpu(self) -> "Given":
+        """The same on the CPU."""
+        moved: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        moved |= {name: value.cpu() for name, value in moved.items() if isinstance(value, Tensor)}
+        moved["depths"] = [None if depth is None else depth.cpu() for depth in self.depths]
+        fixed = self.fixed
+        moved["fixed"] = Fixed(fixed.poses.cpu(), fixed.focals.cpu(), fixed.cameras.cpu(), fixed.scale)
+        return Given(**moved)
 
 
 def read_known(
@@ -114,6 +120,24 @@ def read_known(
             cameras=_cameras(shared_focal, count).to(device),
         ),
     )
+
+
+def wanted_pixels(depths: PerView, distances: Any) -> dict[int, list[tuple[int, int]]]:
+    """Pixels (row, column) of views that the solver must look at: ends of known distances, and some of the pixels with
+    known depths, which may be few. What is malformed is left to `read_known`."""
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    for known in distances or []:
+        for place in (getattr(known, "a", None), getattr(known, "b", None)):
+            if isinstance(place, tuple) and len(place) == 3:
+                wanted.setdefault(int(place[0]), []).append((round(place[2]), round(place[1])))
+    for view, entry in enumerate(depths if hasattr(depths, "__len__") else []):
+        value = entry.value if isinstance(entry, Soft) else entry
+        depth = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
+        if depth.ndim == 2 and depth.dtype.kind in "fiu":
+            found = np.argwhere(np.nan_to_num(depth, posinf=0) > 0)
+            step = max(1, len(found) // _WANTED)
+            wanted.setdefault(view, []).extend(map(tuple, found[::step].tolist()))
+    return wanted
 
 
 def tied(given: Given, registered: list[int]) -> Fixed:

@@ -23,7 +23,7 @@ from pointmap.alignment.problem import AnyGroup, Problem, Weighting, make_proble
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.state import BASE_SCALE
 from pointmap.errors import InputError
-from pointmap.geometry.cameras import pinhole, pixel_grid
+from pointmap.geometry.cameras import image_centres, pinhole, pixel_grid
 from pointmap.geometry.transforms import rigid, transform_points
 from pointmap.shapes import Float, Int
 
@@ -281,7 +281,7 @@ def counting_problem(
             f"that it was made of."
         )
     problem = make_problem(groups, num_views=len(alignment.registered), masks=masks, weighting=weighting, device=device)
-    weights = torch.as_tensor(getattr(alignment, "group_weights", np.ones(len(groups)))).to(problem.side_scale)
+    weights = torch.as_tensor(alignment.group_weights).to(problem.side_scale)
     used = torch.as_tensor(np.isfinite(alignment.world_from_group).all((1, 2))).to(problem.device) & (weights > 0)
     registered = torch.as_tensor(alignment.registered).to(problem.device)
     keep = used[problem.group_of] & registered[problem.view_of] & ~problem.silent
@@ -289,14 +289,6 @@ def counting_problem(
         raise InputError("Nothing that the groups show is registered in the alignment.")
     problem = problem.select(keep)
     return problem, weights[problem.group_ids]
-
-
-def image_centres(
-    shapes: list[tuple[int, int]], *, device: torch.device | str | None = None
-) -> Float[Tensor, "views 2"]:
-    """Middle of images whose first pixel's centre is (0, 0), as (x, y) in pixels."""
-    size = torch.tensor(shapes, dtype=torch.float64, device=device)
-    return (size.flip(-1) - 1) / 2
 
 
 def signed_log1p(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

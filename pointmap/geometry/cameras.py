@@ -23,6 +23,14 @@ def pixel_grid(
     return torch.stack([u, v], dim=-1)
 
 
+def image_centres(
+    shapes: list[tuple[int, int]], *, device: torch.device | str | None = None
+) -> Float[Tensor, "views 2"]:
+    """Middle of images whose first pixel's centre is (0, 0), as (x, y) in pixels."""
+    size = torch.tensor(shapes, dtype=torch.float64, device=device)
+    return (size.flip(-1) - 1) / 2
+
+
 def camera_rays(height: int, width: int, intrinsics: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch h w 3"]:
     """Direction of every pixel in the camera frame, scaled to z = 1.
 
