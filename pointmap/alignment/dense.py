@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.pixels import directions, fit_depths
 from pointmap.alignment.problem import Observation, Problem
 from pointmap.alignment.sampling import split
@@ -41,11 +42,18 @@ def dense_views(
     intrinsics: Float[Tensor, "views 3 3"],
     world_from_cam: Float[Tensor, "views 4 4"],
     world_from_group: Float[Tensor, "groups 4 4"],
+    *,
+    known: dict[int, KnownDepths] | None = None,
 ) -> Iterator[DenseView]:
-    """The z-depths of each view with the smallest weighted sum of distances to what all groups predict."""
+    """The z-depths of each view with the smallest weighted sum of distances to what all groups predict.
+
+    Args:
+        known: Of some views: depths that are known of their pixels, row by row.
+    """
     for view, obs, seen in _whole_views(problem, views):
         cam_from_group = invert_similarity(world_from_cam[view]) @ world_from_group[problem.group_of[obs]]
-        yield _dense_view(view, seen, problem.side_scale[obs], intrinsics[view], cam_from_group.float())
+        told = (known or {}).get(view)
+        yield _dense_view(view, seen, problem.side_scale[obs], intrinsics[view], cam_from_group.float(), told)
 
 
 def _whole_views(problem: Problem, views: list[int]) -> Iterator[tuple[int, Int[Tensor, "n"], list[Observation]]]:
@@ -85,6 +93,7 @@ def _dense_view(
     side_scale: Float[Tensor, "n"],
     intrinsics: Float[Tensor, "3 3"],
     cam_from_group: Float[Tensor, "n 4 4"],
+    known: KnownDepths | None,
 ) -> DenseView:
     height, width = seen[0].weights.shape
     grid = pixel_grid(height, width, device=intrinsics.device, dtype=torch.float32).reshape(-1, 2).mT
@@ -97,7 +106,8 @@ def _dense_view(
     depth, distances = torch.empty_like(weights[0]), torch.empty_like(weights)
     for chunk in split(torch.zeros(len(seen), dtype=torch.int64, device=points.device), height * width):
         part = chunk.pixels
-        fit = fit_depths(rays[..., part], predicted[..., part], weights[:, part], chunk, rounds=_ROUNDS)
+        told = None if known is None else known.of(slice(None), part)
+        fit = fit_depths(rays[..., part], predicted[..., part], weights[:, part], chunk, rounds=_ROUNDS, known=told)
         depth[part], distances[:, part] = fit.depths[0], fit.distances
     if bool((depth < 0).any()):
         depth = depth.clamp_min(0)

@@ -10,16 +10,19 @@ from torch import Tensor
 
 from pointmap.alignment.given import Given, read_known, tied
 from pointmap.alignment.per_view import PerView
+from pointmap.alignment.pixels import sweep
 from pointmap.alignment.prior_terms import Priors, Seen
 from pointmap.alignment.result import Alignment
+from pointmap.alignment.sampled_priors import SampledPriors
+from pointmap.alignment.sampling import Sample
+from pointmap.alignment.state import State
 from pointmap.geometry.similarity import align_cameras, fit_similarity, invert_similarity, move_cameras
 from pointmap.geometry.transforms import rigid
 from pointmap.shapes import Float
 
+_START_PIXELS = 500
 _PIXELS = 5000
 """Of each known depth map, to find the scale of the world."""
-_EXACT_DEPTH = 0.02
-"""Sigma of the logarithm of a predicted depth about an exact one, where these settle the scale."""
 _NOTE_SIGMAS = 3.0
 _NOTE_LEAST = 1e-3
 """A distance or direction that disagrees by more than so many sigmas, and by more than this, is named."""
@@ -40,11 +43,9 @@ def to_known_world(
     """
     shapes = [(depth.shape[0], depth.shape[1]) for depth in alignment.depths]
     given = read_known(shapes, None, world_from_cam, depths=depths, gravity=gravity, distances=distances)
-    exact = given.depth_sigmas == 0
-    about = replace(given, depth_sigmas=given.depth_sigmas.masked_fill(exact, _EXACT_DEPTH))
-    placed = place(alignment, about)
+    placed = place(alignment, given)
     maps = list(placed.depths)
-    for view in np.flatnonzero(exact.numpy() & alignment.registered).tolist():
+    for view in np.flatnonzero((given.depth_sigmas == 0).numpy() & alignment.registered).tolist():
         known = given.depths[view]
         assert known is not None
         maps[view] = np.where(known > 0, known, maps[view]).astype(maps[view].dtype)
@@ -72,6 +73,7 @@ def place(alignment: Alignment, given: Given, *, keep_scale: bool = False) -> Al
     motion = world_motion(priors, seen, registered, keep_scale=keep_scale)
     scale = float(torch.linalg.det(motion[:3, :3]) ** (1 / 3))
     poses = move_cameras(motion, world_from_cam).numpy()
+    poses[~alignment.registered] = np.nan
     exact = given.fixed.poses.numpy() & alignment.registered
     if int(exact.sum()) == 1 or bool(tied(given, registered).poses.any()):
         poses[exact] = given.known_poses.numpy()[exact]
@@ -81,6 +83,20 @@ def place(alignment: Alignment, given: Given, *, keep_scale: bool = False) -> Al
         world_from_group=(motion @ torch.from_numpy(alignment.world_from_group)).numpy(),
         depths=[(depth * scale).astype(depth.dtype) for depth in alignment.depths],
         dropped=[*alignment.dropped, *disagreements(priors, seen.moved(motion))],
+    )
+
+
+def start_in_known_world(sample: Sample, state: State, priors: SampledPriors, registered: list[int]) -> State:
+    """A state, whose depths do not count, in the world that is known."""
+    few = sample.fewer(_START_PIXELS)
+    seen = priors.seen(sweep(few, state).state)
+    motion = world_motion(priors.priors, seen, registered, anchored=False)
+    fixed = tied(priors.priors.given, registered)
+    cameras = move_cameras(motion, state.world_from_cam)
+    return replace(
+        state,
+        world_from_cam=torch.where(fixed.poses[:, None, None], state.world_from_cam, cameras),
+        world_from_group=motion @ state.world_from_group,
     )
 
 

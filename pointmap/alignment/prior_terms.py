@@ -28,6 +28,8 @@ _STIFFEST = 1e-7
 """The same while only the frame of the world is."""
 _STIFF_DEPTH = 1e-3
 """Sigma of the logarithm of exact depths in the model of a step, which then hardly asks for others."""
+_LEAST_DEPTH = 0.01
+"""Predicted depths are off by more than that, whatever is known: so they settle the scale by about their median."""
 _UNDETERMINED = 1e-9
 """Directions of which the priors say less than this part of what they say most about, after scaling."""
 _SETTLE_ROUNDS = 100
@@ -178,7 +180,7 @@ class Priors:
             slope = torch.einsum("vag,va->g", directions, slopes)
             matrix = torch.einsum("vag,vab,vbh->gh", directions, blocks, directions)
             # Of depths and distances, only the scale of the world tells.
-            _, pulls, curvatures = depth_terms(seen.log_ratios, self.depth_sigmas)
+            _, pulls, curvatures = depth_terms(seen.log_ratios, self.depth_sigmas.clamp_min(_LEAST_DEPTH))
             information = self.distance_sigmas.clamp_min(_STIFFEST).pow(-2)
             ratios = self.off(seen)[0]
             slope[6] += (information * ratios).nansum() + pulls.sum()

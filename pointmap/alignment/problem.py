@@ -145,7 +145,7 @@ def make_problem(
     num_views: int | None = None,
     shapes: Sequence[tuple[int, int]] | None = None,
     masks: Any = None,
-    wanted: Sequence[list[tuple[int, int]]] | None = None,
+    wanted: dict[int, list[tuple[int, int]]] | None = None,
     weighting: Weighting = "log",
     pixels_per_view: int = 0,
     seed: int = 0,
@@ -158,7 +158,7 @@ def make_problem(
         num_views: Number of photos; default one more than the largest index in `groups`.
         shapes: (height, width) of every working image, for views that no group shows.
         masks: Per view (h, w), non-zero = keep, or None. What is hidden weighs nothing, whatever is predicted there.
-        wanted: Per view (row, column) of pixels to take before others.
+        wanted: Of some views (row, column) of pixels to take before others.
         weighting: See `Weighting`. Weights that are all 0 (confidence 1 everywhere) become equal.
         pixels_per_view: How many pixels to take.
         seed: Of their places.
@@ -190,7 +190,7 @@ def make_problem(
             place = chosen[view]
             if place is None:
                 place = _spread_pixels(*sizes[view], pixels_per_view, mask, seed)
-                place = _with_wanted(place, wanted[view] if wanted else [], sizes[view], pixels_per_view).to(device)
+                place = _with_wanted(place, (wanted or {}).get(view, []), sizes[view], pixels_per_view).to(device)
                 chosen[view] = place
             n = len(place)
             if seen is None:

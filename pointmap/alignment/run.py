@@ -1,22 +1,25 @@
 """Global alignment: predictions of overlapping groups of photos in, one world with cameras and depths out."""
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from pointmap.alignment.dense import dense_views
-from pointmap.alignment.given import Given, matrices, read_given, tied
+from pointmap.alignment.given import Given, matrices, read_known, tied, wanted_pixels
+from pointmap.alignment.known_world import place, start_in_known_world
+from pointmap.alignment.pixels import Swept, sweep
 from pointmap.alignment.problem import AnyGroup, Problem, make_problem
 from pointmap.alignment.result import Alignment
+from pointmap.alignment.sampled_priors import SampledPriors, sample_priors
 from pointmap.alignment.sampling import draw_sample
 from pointmap.alignment.solver import History, solve
 from pointmap.alignment.spanning_tree import connected_parts
 from pointmap.alignment.start import move_to_known_poses, place_views, resect_cameras
-from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
+from pointmap.alignment.state import BASE_SCALE, mean_scale
 from pointmap.errors import InputError
-from pointmap.geometry.similarity import invert_similarity
 from pointmap.progress import ProgressCallback
 
 Refine = Literal["align", "none"]
@@ -39,8 +42,12 @@ def align(
     num_views: int | None = None,
     shapes: Sequence[tuple[int, int]] | None = None,
     refine: Refine = "align",
-    intrinsics: Sequence[np.ndarray | None] | np.ndarray | None = None,
-    world_from_cam: Sequence[np.ndarray | None] | np.ndarray | None = None,
+    intrinsics: Any = None,
+    world_from_cam: Any = None,
+    depths: Any = None,
+    masks: Any = None,
+    gravity: Any = None,
+    distances: Any = None,
     principal_points: np.ndarray | None = None,
     shared_focal: bool | Sequence[int] = False,
     pixels_per_view: int = _LAST_PIXELS,
@@ -58,9 +65,20 @@ def align(
         num_views: Number of photos; default one more than the largest index in `groups`.
         shapes: (height, width) of every working image, for photos that no group shows.
         refine: "align": the full solution. "none": stop at its start, robust averages of the relations between views.
-        intrinsics: Per view 3x3 pinhole K in pixels of the working image, or None where it is not known. Kept.
-        world_from_cam: Per view a rigid 4x4 pose, or None (or NaN) where it is not known. Kept; two poses at different
+        intrinsics: Per view 3x3 pinhole K in pixels of the working image, or None where it is not known. Kept, unless
+            wrapped as `Soft(K, sigma of log focal length)`; the principal point is kept then, too.
+        world_from_cam: Per view a rigid 4x4 pose, or None (or NaN) where it is not known. Kept, unless wrapped as
+            `Soft(pose, (degrees, world units))`, where infinity leaves a rotation or position open. Poses at different
             places set the world's scale.
+        depths: Per view a map (h, w) of z-depths in world units, 0 or NaN at pixels where they are not known; or None.
+            Kept, unless wrapped as `Soft(map, sigma of log depth)`, which some wrong pixels do not disturb. They set
+            the world's scale.
+        masks: Per view a map (h, w), non-zero = keep; or None. Hidden pixels have no influence, depth 0 and
+            confidence 1.
+        gravity: Per view the direction in which things fall as a vector in the camera frame (x right, y down, z
+            forward), or None; `Soft(vector, degrees)` where not exact. The world's y axis then points there.
+        distances: `KnownDistance`s between cameras or pixels of working images, which set the world's scale. Where
+            exact poses or depths contradict them, or gravity, these win, and `dropped` says by how much they differ.
         principal_points: (N, 2) x and y in pixels, default the image centres ((W - 1) / 2, (H - 1) / 2). `intrinsics`
             take precedence.
         shared_focal: All views without known intrinsics have one focal length (in working pixels); or a number per
@@ -79,11 +97,23 @@ def align(
         groups,
         num_views=num_views,
         shapes=shapes,
+        masks=masks,
+        wanted=wanted_pixels(depths, distances),
         pixels_per_view=min(pixels_per_view, max(_LEAST_PIXELS, _LAST_BUDGET // observations)),
         seed=seed,
         device=device,
     )
-    given = read_given(whole, intrinsics, world_from_cam, principal_points, shared_focal)
+    given = read_known(
+        whole.shapes,
+        intrinsics,
+        world_from_cam,
+        principal_points,
+        shared_focal,
+        depths=depths,
+        gravity=gravity,
+        distances=distances,
+        device=whole.device,
+    )
     report = _Progress(progress, _MAX_PASSES + whole.num_views)
     problem, registered, dropped = _connected_part(whole)
     shown = set(whole.view_of.tolist())
@@ -102,24 +132,30 @@ def align(
     fixed = tied(given, registered)
     if bool(fixed.poses.any()):
         state = move_to_known_poses(sample, state, fixed, given.known_poses)
+    priors = sample_priors(problem, sample, given, registered)
+    if priors is not None:
+        state = start_in_known_world(sample, state, priors, registered)
+    told = priors is not None and priors.priors.tell_scale
+    fixed = replace(fixed, scale=told or bool(fixed.poses.any()))
     history = History()
     if refine == "none":
-        state = resect_cameras(sample, state, fixed)
+        at = sweep(sample, resect_cameras(sample, state, fixed))
     else:
         few = sample.fewer(max(_LEAST_PIXELS, min(_FIRST_PIXELS, _FIRST_BUDGET // len(problem.view_of))))
-        state = solve(few, state, fixed, history, max_passes=_MAX_PASSES // 2, on_pass=report).state
+        at = solve(few, state, fixed, history, priors=priors, max_passes=_MAX_PASSES // 2, on_pass=report)
         if sample.size > few.size:
-            state = solve(
+            at = solve(
                 sample,
-                state,
+                at.state,
                 fixed,
                 history,
+                priors=priors,
                 max_passes=_MAX_PASSES // 2,
                 tolerance=_LAST_TOLERANCE,
                 on_pass=lambda done: report(done + _MAX_PASSES // 2),
-            ).state
+            )
     report(_MAX_PASSES)
-    return _finish(whole, problem, state, given, fixed, registered, history, dropped, report)
+    return _finish(whole, problem, at, given, priors, registered, history, dropped, report)
 
 
 class _Progress:
@@ -161,40 +197,35 @@ def _connected_part(problem: Problem) -> tuple[Problem, list[int], list[str]]:
 def _finish(
     whole: Problem,
     problem: Problem,
-    state: State,
+    at: Swept,
     given: Given,
-    fixed: Fixed,
+    priors: SampledPriors | None,
     registered: list[int],
     history: History,
     dropped: list[str],
     report: _Progress,
 ) -> Alignment:
     """Depths of all pixels, and everything in the world frame and as arrays."""
-    intrinsics = matrices(state.focals, given)
+    intrinsics = matrices(at.state.focals, given)
     depths = [np.full(shape, np.nan, np.float32) for shape in problem.shapes]
     confidences = [np.ones(shape, np.float32) for shape in problem.shapes]
-    world_from_cam, world_from_group = state.world_from_cam, state.world_from_group
+    world_from_cam, world_from_group = at.state.world_from_cam, at.state.world_from_group
+    known = {} if priors is None else priors.known_maps(at.loss)
     loss = 0.0
-    for done, dense in enumerate(dense_views(problem, registered, intrinsics, world_from_cam, world_from_group)):
+    for done, dense in enumerate(
+        dense_views(problem, registered, intrinsics, world_from_cam, world_from_group, known=known)
+    ):
         report(_MAX_PASSES + done)
         depths[dense.view] = dense.depth.cpu().numpy()
         confidences[dense.view] = dense.confidence.cpu().numpy()
         loss += dense.loss
     loss *= BASE_SCALE / float(mean_scale(world_from_group, torch.ones(problem.num_groups).to(world_from_group)))
-    if not bool(fixed.poses.any()):
-        # One given pose, or the first registered view at the identity.
-        one = [view for view in registered if bool(given.fixed.poses[view])]
-        anchor = one[0] if one else registered[0]
-        target = given.known_poses[anchor] if one else torch.eye(4).to(world_from_cam)
-        motion = target @ invert_similarity(world_from_cam[anchor])
-        world_from_cam, world_from_group = motion @ world_from_cam, motion @ world_from_group
-        world_from_cam[anchor] = target
     all_groups = torch.full((whole.num_groups, 4, 4), torch.nan).to(world_from_group)
     all_groups[problem.group_ids] = world_from_group
     mask = torch.zeros(problem.num_views, dtype=torch.bool, device=world_from_cam.device)
     mask[registered] = True
     report(_MAX_PASSES + problem.num_views)
-    return Alignment(
+    alignment = Alignment(
         world_from_cam=world_from_cam.where(mask[:, None, None], torch.nan).cpu().numpy(),
         intrinsics=intrinsics.cpu().numpy(),
         depths=depths,
@@ -206,3 +237,4 @@ def _finish(
         times=history.seconds,
         dropped=dropped,
     )
+    return place(alignment, given.cpu(), keep_scale=priors is not None and priors.keep_scale)

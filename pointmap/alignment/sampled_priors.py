@@ -3,17 +3,29 @@
 import torch
 from torch import Tensor
 
+from pointmap.alignment.given import Given
 from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.prior_terms import Priors, Seen, Terms, depth_shares
+from pointmap.alignment.problem import Problem
+from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import INDEPENDENT, State
 from pointmap.shapes import Float, Int
+
+
+def sample_priors(problem: Problem, sample: Sample, given: Given, registered: list[int]) -> "SampledPriors | None":
+    """What is known of registered views, other than what is fixed; None where there is nothing."""
+    priors = Priors(given, registered)
+    widths = [width for _, width in problem.shapes]
+    if not priors.any:
+        return None
+    return SampledPriors(priors, problem.pixels, sample.offsets, widths, len(sample.view_of))
 
 
 class SampledPriors:
     """The priors of a problem, where it is sampled.
 
     Args:
-        pixels: Of each view, as row * width + column; the sample may hold fewer.
+        pixels: Of each view, as row * width + column; a sample may hold the first ones only.
         offsets: Of `Sample`: (x, y) of these pixels from the principal point, y stretched.
         widths: Of the working images.
         num_obs: Number of observations.
@@ -56,6 +68,22 @@ class SampledPriors:
                     offset = torch.tensor([x, y], dtype=torch.float64, device=offsets.device) - given.centres[view]
                     offset[1] *= given.aspects[view]
                     self.end_offsets[number, side] = offset
+
+    @property
+    def keep_scale(self) -> bool:
+        """Whether exact depths hold the scale of the world."""
+        return bool((self.priors.depth_sigmas == 0).any())
+
+    def known_maps(self, loss: float) -> dict[int, KnownDepths]:
+        """Known depths of whole views, as strong as they are at this loss."""
+        maps = {}
+        for view, sigma in zip(self.priors.mapped.tolist(), self.priors.depth_sigmas.float(), strict=True):
+            known = self.priors.given.depths[view]
+            assert known is not None
+            depths = known.float().reshape(1, -1)
+            strength = depth_shares(depths > 0).float() * (loss / self.measurements)
+            maps[view] = KnownDepths(depths, sigma.reshape(1, 1), strength)
+        return maps
 
     def seen(self, state: State) -> Seen:
         """What the priors speak of."""
