@@ -324,4 +324,4 @@ def _place_groups(
 
 
 def _length(vectors: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-    return torch.linalg.norm(vectors, dim=-1)
+    return vectors.square().sum(-1).sqrt()

@@ -97,22 +97,19 @@ def place_views(problem: Problem, sample: Sample, focals: Float[Tensor, "views"]
 def _implied_focals(
     sample: Sample, guesses: Float[Tensor, "views"], fixed: Fixed, registered: Registered
 ) -> Float[Tensor, "views"]:
-    """Median of the focal lengths that the pointmaps in each view's own frame imply; the guess where there is none."""
+    """What the mean of the pointmaps in each view's own frame implies; the guess where there is none."""
     residuals = registered.residuals[sample.obs_ids]
     reference = registered.reference[sample.view_of] == sample.obs_ids
     agrees = reference | (residuals <= 2 * residuals.median())
     own = (sample.first & registered.in_camera[sample.view_of] & agrees).nonzero()[:, 0]
-    votes = focal_at_pixels(
-        sample.points[own].mT, sample.offsets[sample.view_of[own]].mT, sample.weights[own] > 0
-    ).double()
-    focals = guesses.clone()
-    half_side = sample.offsets.abs().amax((1, 2)).double()
-    for view in (~fixed.focals).nonzero()[:, 0].tolist():
-        of_view = votes[sample.view_of[own] == view]
-        of_view = of_view[of_view.isfinite() & (of_view > 0.2 * half_side[view]) & (of_view < 20 * half_side[view])]
-        if len(of_view):
-            focals[view] = of_view.quantile(0.5)
-    return focals
+    scale, _, _ = split_similarity(registered.view_from_group[sample.obs_ids[own]])
+    weights = sample.weights[own, None]
+    points = torch.zeros(sample.num_views, 3, sample.size).to(weights)
+    points.index_add_(0, sample.view_of[own], weights * scale[:, None, None].float() * sample.points[own])
+    focals = focal_at_pixels(points.mT, sample.offsets.mT, points[:, 2] != 0).double()
+    ratio = focals / sample.offsets.abs().amax((1, 2)).double()
+    # Comparisons with NaN are false.
+    return torch.where(~fixed.focals & (ratio > 0.2) & (ratio < 20), focals, guesses)
 
 
 def _one_per_camera(focals: Float[Tensor, "views"], fixed: Fixed) -> Float[Tensor, "views"]:
