@@ -33,7 +33,8 @@ class ConvHead(nn.Module):
         self.smooth = Conv2d(features, features, 3, padding=1)
         self.out = Conv2d(features, 4 * self.stride**2, 3, padding=1)
         # A new network starts from the same plain guess everywhere: points about a unit ahead, confidence near 2.
-        nn.init.normal_(self.out.weight, std=1e-3)
+        if not self.out.weight.is_meta:  # there, the first random number imports a compiler, which takes seconds
+            nn.init.normal_(self.out.weight, std=1e-3)
         self.out.bias = nn.Parameter(torch.tensor([0.0, 0.0, 0.7, 0.0]).repeat_interleave(self.stride**2))
         self.sky = Conv2d(features, self.stride**2, 3, padding=1) if sky else None
 
