@@ -3,7 +3,7 @@
 Each distance |r| becomes sqrt(|r|^2 + smoothing^2), which has derivatives of all orders. The Hessian is exact, second
 derivatives of the transforms included. Every depth meets only the cameras and groups that see its pixel and no other
 depth, so that depths are eliminated (Schur complement): what is solved has 7 unknowns per view and 7 per group.
-Meant for a few hundred of these, for the solver's answer as a start, and for float64.
+Meant for a few hundred of these, for the solver's answer as a start, and for float64. Points are (3, k), see `solver`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pointmap.alignment.state import move
 from pointmap.errors import InputError
-from pointmap.geometry.transforms import rigid, transform_points
+from pointmap.geometry.transforms import rigid
 from pointmap.shapes import Float, Int
 
 _MAX_STEPS = 100
@@ -30,10 +31,10 @@ class Sight:
 
     view: int
     groups: Int[Tensor, "obs"]
-    points: Float[Tensor, "obs k 3"]
+    points: Float[Tensor, "obs 3 k"]
     weights: Float[Tensor, "obs k"]
     """Of the distances, the normalisation of the objective's two means included."""
-    offsets: Float[Tensor, "k 2"]
+    offsets: Float[Tensor, "2 k"]
     """Pixels minus the principal point, y times fx / fy."""
 
 
@@ -81,15 +82,14 @@ def smoothed_loss(sights: list[Sight], at: Unknowns, smoothing: float) -> Float[
     """The objective, each distance being sqrt(|r|^2 + smoothing^2); differentiable in everything."""
     total = at.focals.new_zeros(())
     for sight, depth in zip(sights, at.depths, strict=True):
-        distances = _differences(sight, at, depth).square().sum(-1).add(smoothing**2).sqrt()
-        total = total + (sight.weights * distances).sum()
+        total = total + (sight.weights * _smoothed(_differences(sight, at, depth), smoothing)).sum()
     return total
 
 
 def median_distance(sights: list[Sight], at: Unknowns) -> float:
     """Of all points that count."""
     distances = [
-        _differences(sight, at, depth).norm(dim=-1)[sight.weights > 0]
+        _differences(sight, at, depth).norm(dim=1)[sight.weights > 0]
         for sight, depth in zip(sights, at.depths, strict=True)
     ]
     return float(torch.cat(distances).median())
@@ -137,22 +137,21 @@ def settle_depths(sights: list[Sight], at: Unknowns, smoothing: float, *, rounds
     depths = []
     for sight, depth in zip(sights, at.depths, strict=True):
         ray = _ray(sight, at)
-        length = ray.square().sum(-1)
+        length = ray.square().sum(0)
         for _ in range(rounds):
             difference = _differences(sight, at, depth)
-            rho = difference.square().sum(-1).add(smoothing**2).sqrt()
+            rho = _smoothed(difference, smoothing)
             pull = sight.weights / rho
-            along = (ray * difference).sum(-1)
+            along = (ray * difference).sum(1)
             slope = (pull * along).sum(0)
             # Newton where that helps, else the step of reweighted least squares, which never hurts.
-            sharp = (pull * (length - (along / rho).square())).sum(0)
-            safe = depth - slope / (pull.sum(0) * length)
-            quick = depth - slope / sharp.clamp_min(1e-3 * pull.sum(0) * length)
-            worth = [
-                (sight.weights * (_differences(sight, at, d).square().sum(-1) + smoothing**2).sqrt()).sum(0)
-                for d in (safe, quick)
-            ]
-            depth = torch.where(worth[1] < worth[0], quick, safe)
+            most = pull.sum(0) * length
+            sharp = most - (pull * (along / rho).square()).sum(0)
+            safe, quick = depth - slope / most, depth - slope / torch.maximum(sharp, 1e-3 * most)
+            safe_loss, quick_loss = (
+                (sight.weights * _smoothed(_differences(sight, at, place), smoothing)).sum(0) for place in (safe, quick)
+            )
+            depth = torch.where(quick_loss < safe_loss, quick, safe)
         depths.append(depth)
     return replace(at, depths=depths)
 
@@ -228,94 +227,100 @@ class _Derivatives:
 def _derivatives(sight: Sight, at: Unknowns, depth: Float[Tensor, "k"], smoothing: float) -> _Derivatives:
     obs, k = sight.weights.shape
     ray = _ray(sight, at)
-    lateral = ray - at.world_from_cam[sight.view, :3, 2]  # the part of the ray that 1/focal scales
-    arm = depth[:, None] * ray
-    arms = sight.points @ at.world_from_group[sight.groups, :3, :3].mT
+    lateral = ray - at.world_from_cam[sight.view, :3, 2, None]  # the part of the ray that 1/focal scales
+    arm, slide = depth * ray, depth * lateral
+    arms = at.world_from_group[sight.groups, :3, :3] @ sight.points
     difference = _differences(sight, at, depth)
-    rho = difference.square().sum(-1).add(smoothing**2).sqrt()
-    unit, pull = difference / rho[..., None], sight.weights / rho
-    force = sight.weights[..., None] * unit
+    rho = _smoothed(difference, smoothing)
+    unit, pull = difference / rho[:, None], sight.weights / rho
+    force = sight.weights[:, None] * unit
     total = force.sum(0)
 
-    eye = torch.eye(3).to(arm)
-    of_view = torch.cat([_cross_axes(arm), eye.expand(k, 3, 3), -(depth[:, None] * lateral)[..., None]], dim=-1)
-    of_groups = -torch.cat([_cross_axes(arms), eye.expand(obs, k, 3, 3), arms[..., None]], dim=-1)
-    both = torch.cat([of_view.expand(obs, k, 3, 7), of_groups], dim=-1)  # (obs, k, 3, 14)
-    curved = pull[..., None, None] * (both - unit[..., None] * (unit[..., None, :] @ both))
-    blocks = both.flatten(1, 2).mT @ curved.flatten(1, 2)  # (obs, 14, 14)
+    # How the differences change with the 7 + 7 numbers of the view and of the observation's group: (obs, 14, 3, k).
+    moves = torch.empty(obs, 14, 3, k).to(arm)
+    moves[:, :3], moves[:, 7:10] = _turned(arm), -_turned(arms)
+    shift = torch.eye(3).to(arm)[..., None]
+    moves[:, 3:6], moves[:, 10:13] = shift, -shift
+    moves[:, 6], moves[:, 13] = -slide, -arms
+    # A distance has the curvature (1 - unit unit^T) / rho, twice a sum over pixels.
+    onto_unit = (moves * unit[:, None]).sum(2)
+    flat = moves.flatten(2)
+    blocks = (moves * pull[:, None, None]).flatten(2) @ flat.mT - (onto_unit * pull[:, None]) @ onto_unit.mT
 
     slots = torch.arange(7 * (obs + 1), device=arm.device).reshape(obs + 1, 7)
     hessian = arm.new_zeros(slots.numel(), slots.numel())
-    hessian[:7, :7] = blocks[:, :7, :7].sum(0) + _second_view(total, arm, depth[:, None] * lateral)
+    hessian[:7, :7] = blocks[:, :7, :7].sum(0) + _second_view(total, arm, slide)
     second = _second_groups(force, arms)
-    for o in range(obs):
-        rows = slots[o + 1]
+    for o, rows in enumerate(slots[1:]):
         hessian[rows[:, None], rows] = blocks[o, 7:, 7:] - second[o]
         hessian[:7, rows], hessian[rows, :7] = blocks[o, :7, 7:], blocks[o, 7:, :7]
 
-    along = (curved.mT @ ray[..., None])[..., 0]  # (obs, k, 14)
-    view_coupling = along[..., :7].sum(0)
-    view_coupling[:, :3] += torch.linalg.cross(ray, total)
-    view_coupling[:, 6] -= (total * lateral).sum(-1)
-    aligned = (unit * ray).sum(-1)
+    aligned = (unit * ray).sum(1)
+    along = ((moves * ray).sum(2) - onto_unit * aligned[:, None]) * pull[:, None]  # (obs, 14, k)
+    view_coupling = along[:, :7].sum(0)
+    view_coupling[:3] += torch.linalg.cross(ray, total, dim=0)
+    view_coupling[6] -= (total * lateral).sum(0)
+    slopes = (flat @ force.flatten(1)[..., None])[..., 0]
     return _Derivatives(
-        slope=torch.cat(
-            [(of_view * total[..., None]).sum((0, 1)), (of_groups * force[..., None]).sum((1, 2)).flatten()]
-        ),
+        slope=torch.cat([slopes[:, :7].sum(0), slopes[:, 7:].flatten()]),
         hessian=hessian,
-        coupling=torch.cat([view_coupling.mT, along[..., 7:].mT.flatten(0, 1)]),
-        depth_slope=(total * ray).sum(-1),
-        sharpness=(pull * (ray.square().sum(-1) - aligned.square())).sum(0),
+        coupling=torch.cat([view_coupling, along[:, 7:].flatten(0, 1)]),
+        depth_slope=(total * ray).sum(0),
+        sharpness=(pull * (ray.square().sum(0) - aligned.square())).sum(0),
     )
 
 
 def _second_view(
-    force: Float[Tensor, "k 3"], arm: Float[Tensor, "k 3"], lateral: Float[Tensor, "k 3"]
+    force: Float[Tensor, "3 k"], arm: Float[Tensor, "3 k"], slide: Float[Tensor, "3 k"]
 ) -> Float[Tensor, "7 7"]:
     """Sum of force . second derivatives of the view's points."""
     second = arm.new_zeros(7, 7)
     second[:3, :3] = _second_rotation(force, arm)
-    second[:3, 6] = second[6, :3] = -torch.linalg.cross(lateral, force).sum(0)
-    second[6, 6] = (force * lateral).sum()
+    second[:3, 6] = second[6, :3] = -torch.linalg.cross(slide, force, dim=0).sum(1)
+    second[6, 6] = (force * slide).sum()
     return second
 
 
-def _second_groups(force: Float[Tensor, "obs k 3"], arms: Float[Tensor, "obs k 3"]) -> Float[Tensor, "obs 7 7"]:
+def _second_groups(force: Float[Tensor, "obs 3 k"], arms: Float[Tensor, "obs 3 k"]) -> Float[Tensor, "obs 7 7"]:
     """The same of the groups' points."""
     second = arms.new_zeros(len(arms), 7, 7)
     second[:, :3, :3] = _second_rotation(force, arms)
-    second[:, :3, 6] = second[:, 6, :3] = torch.linalg.cross(arms, force).sum(1)
+    second[:, :3, 6] = second[:, 6, :3] = torch.linalg.cross(arms, force, dim=1).sum(2)
     second[:, 6, 6] = (force * arms).sum((1, 2))
     return second
 
 
-def _second_rotation(force: Float[Tensor, "*n k 3"], arm: Float[Tensor, "*n k 3"]) -> Float[Tensor, "*n 3 3"]:
+def _second_rotation(force: Float[Tensor, "*n 3 k"], arm: Float[Tensor, "*n 3 k"]) -> Float[Tensor, "*n 3 3"]:
     # exp(w) p = p + w x p + w x (w x p) / 2, whose last term is (w (w.p) - p w.w) / 2.
-    outer = force.mT @ arm
+    outer = force @ arm.mT
     trace = outer.diagonal(dim1=-2, dim2=-1).sum(-1)
     return (outer + outer.mT) / 2 - trace[..., None, None] * torch.eye(3).to(arm)
 
 
-def _differences(sight: Sight, at: Unknowns, depth: Float[Tensor, "k"]) -> Float[Tensor, "obs k 3"]:
-    points = at.world_from_cam[sight.view, :3, 3] + depth[:, None] * _ray(sight, at)
-    return points - transform_points(at.world_from_group[sight.groups], sight.points)
+def _smoothed(differences: Float[Tensor, "obs 3 k"], smoothing: float) -> Float[Tensor, "obs k"]:
+    return differences.square().sum(1).add(smoothing**2).sqrt()
 
 
-def _ray(sight: Sight, at: Unknowns) -> Float[Tensor, "k 3"]:
+def _differences(sight: Sight, at: Unknowns, depth: Float[Tensor, "k"]) -> Float[Tensor, "obs 3 k"]:
+    points = at.world_from_cam[sight.view, :3, 3:] + depth * _ray(sight, at)
+    return points - move(at.world_from_group[sight.groups], sight.points)
+
+
+def _ray(sight: Sight, at: Unknowns) -> Float[Tensor, "3 k"]:
     xy = sight.offsets / at.focals[sight.view]
-    return torch.cat([xy, torch.ones_like(xy[:, :1])], dim=-1) @ at.world_from_cam[sight.view, :3, :3].mT
+    return at.world_from_cam[sight.view, :3, :3] @ torch.cat([xy, torch.ones_like(xy[:1])])
 
 
-def _cross_axes(points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3 3"]:
-    """Columns are axis x point: how the point moves when turned about each axis."""
-    x, y, z = points.unbind(-1)
+def _turned(points: Float[Tensor, "*n 3 k"]) -> Float[Tensor, "*n 3 3 k"]:
+    """axis x point, for each axis: how the point moves when turned about it."""
+    x, y, z = points.unbind(-2)
     zero = torch.zeros_like(x)
-    rows = [torch.stack(row, dim=-1) for row in ([zero, z, -y], [-z, zero, x], [y, -x, zero])]
-    return torch.stack(rows, dim=-2)
+    return torch.stack([torch.stack(row, dim=-2) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], dim=-3)
 
 
 def _rotation(vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
-    return torch.linalg.matrix_exp(-_cross_axes(vectors))
+    # Not Rodrigues' formula, whose second derivatives at 0 are 0 / 0 for autograd.
+    return torch.linalg.matrix_exp(_turned(vectors[..., None])[..., 0])
 
 
 def _dot(a: Change, b: Change) -> float:

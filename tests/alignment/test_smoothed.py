@@ -51,7 +51,8 @@ def make_case(noise: float = 0.05) -> tuple[list[Sight], Unknowns]:
         groups = torch.tensor(SEEN_BY[view])
         noisy = points_world + noise * normal(len(groups), *points_world.shape)
         points = transform_points(world_from_group[groups].inverse(), noisy)
-        sights.append(Sight(view, groups, points, normal(len(groups), len(offsets)).abs(), offsets))
+        weights = normal(len(groups), len(offsets)).abs()
+        sights.append(Sight(view, groups, points.mT.contiguous(), weights, offsets.mT.contiguous()))
         depths.append(depth)
     return sights, Unknowns(world_from_cam, world_from_group, focals, depths)
 
