@@ -17,8 +17,8 @@ from pointmap.geometry.focal import default_focal
 from pointmap.priors import KnownDistance, Soft
 from pointmap.shapes import Float, Int
 
-_WANTED = 100
-"""Pixels of a known depth map that are looked at in any case."""
+_SPARSE, _WANTED = 0.2, 100
+"""Where depths are known at a smaller share of the pixels, so many of these are looked at in any case."""
 _RIGID = 1e-3
 """By how much the axes of a given pose may fail to be of length 1 and at right angles."""
 
@@ -123,8 +123,8 @@ def read_known(
 
 
 def wanted_pixels(depths: PerView, distances: Any) -> dict[int, list[tuple[int, int]]]:
-    """Pixels (row, column) of views that the solver must look at: ends of known distances, and some of the pixels with
-    known depths, which may be few. What is malformed is left to `read_known`."""
+    """Pixels (row, column) of views that the solver must look at: ends of known distances, and some of the pixels
+    with known depths where they are few. What is malformed is left to `read_known`."""
     wanted: dict[int, list[tuple[int, int]]] = {}
     for known in distances or []:
         for place in (getattr(known, "a", None), getattr(known, "b", None)):
@@ -135,8 +135,9 @@ def wanted_pixels(depths: PerView, distances: Any) -> dict[int, list[tuple[int, 
         depth = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
         if depth.ndim == 2 and depth.dtype.kind in "fiu":
             found = np.argwhere(np.nan_to_num(depth, posinf=0) > 0)
-            step = max(1, len(found) // _WANTED)
-            wanted.setdefault(view, []).extend(map(tuple, found[::step].tolist()))
+            if len(found) < _SPARSE * depth.size:
+                step = len(found) // _WANTED + 1
+                wanted.setdefault(view, []).extend(map(tuple, found[::step].tolist()))
     return wanted
 
 

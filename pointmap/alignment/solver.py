@@ -82,7 +82,7 @@ def solve(
         candidate_terms = None if priors is None else priors.at(candidate.state)
         ratio = stated_loss(sample, candidate) / stated_loss(sample, at)
         if priors is not None and terms is not None and candidate_terms is not None:
-            ratio *= math.exp((candidate_terms.value - terms.value) / priors.measurements)
+            ratio *= math.exp(min((candidate_terms.value - terms.value) / priors.measurements, 100.0))
         if ratio <= 1:
             gain = 1 - ratio
             at, terms, damping = candidate, candidate_terms, max(damping / 10, 1e-9)
