@@ -6,21 +6,26 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from pointmap.alignment.covariance import camera_information
 from pointmap.alignment.dense import dense_views
-from pointmap.alignment.given import Given, matrices, read_known, tied, wanted_pixels
+from pointmap.alignment.given import matrices, read_known, tied, wanted_pixels
+from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.known_world import place, start_in_known_world
-from pointmap.alignment.pixels import Swept, sweep
+from pointmap.alignment.parts import Part, largest_part, sentences, silent_predictions
+from pointmap.alignment.pixels import sweep
 from pointmap.alignment.problem import AnyGroup, Problem, make_problem
+from pointmap.alignment.quality import measure_quality
 from pointmap.alignment.result import Alignment
-from pointmap.alignment.sampled_priors import SampledPriors, sample_priors
+from pointmap.alignment.sampled_priors import sample_priors
 from pointmap.alignment.sampling import draw_sample
-from pointmap.alignment.solver import History, solve
-from pointmap.alignment.spanning_tree import connected_parts
+from pointmap.alignment.solver import History, linear_system, solve
 from pointmap.alignment.start import move_to_known_poses, place_views, resect_cameras
-from pointmap.alignment.state import BASE_SCALE, mean_scale
+from pointmap.alignment.state import BASE_SCALE, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.progress import ProgressCallback
+from pointmap.shapes import Float
 
 Refine = Literal["align", "none"]
 
@@ -115,19 +120,14 @@ def align(
         device=whole.device,
     )
     report = _Progress(progress, _MAX_PASSES + whole.num_views)
-    problem, registered, dropped = _connected_part(whole)
-    shown = set(whole.view_of.tolist())
-    dropped += [f"View {view}: no prediction shows it." for view in range(whole.num_views) if view not in shown]
+    part = largest_part(whole)
     while True:
-        sample = draw_sample(problem, given.centres, given.aspects)
-        start = place_views(problem, sample, given.focals, given.fixed)
+        sample = draw_sample(part.problem, given.centres, given.aspects)
+        start = place_views(part.problem, sample, given.focals, given.fixed)
         if not start.lost:
             break
-        dropped += [f"View {view}: too few of its pixels agree on a camera." for view in start.lost]
-        keep = ~torch.isin(problem.view_of, torch.tensor(start.lost, device=problem.device))
-        problem, registered, more = _connected_part(problem.select(keep))
-        dropped += more
-    dropped += start.contradictions
+        part = part.without(start.lost, "too few of its pixels agree on a camera")
+    problem, registered = part.problem, part.views
     state, sample = start.state, sample.reweighted(start.group_weights)
     fixed = tied(given, registered)
     if bool(fixed.poses.any()):
@@ -136,6 +136,7 @@ def align(
     if priors is not None:
         state = start_in_known_world(sample, state, priors, registered)
     told = priors is not None and priors.priors.tell_scale
+    scale_known = told or fixed.scale
     fixed = replace(fixed, scale=told or bool(fixed.poses.any()))
     history = History()
     if refine == "none":
@@ -155,7 +156,41 @@ def align(
                 on_pass=lambda done: report(done + _MAX_PASSES // 2),
             )
     report(_MAX_PASSES)
-    return _finish(whole, problem, at, given, priors, registered, history, dropped, report)
+    anchor = next((view for view in registered if bool(given.fixed.poses[view])), registered[0])
+    quality = measure_quality(sample, at.state)
+    intrinsics_found = matrices(at.state.focals, given)
+    known = {} if priors is None else priors.known_maps(at.loss)
+    depth_maps, confidences, loss = _dense_maps(part, at.state, intrinsics_found, known, report)
+    mask = torch.zeros(whole.num_views, dtype=torch.bool, device=whole.device)
+    mask[registered] = True
+    alignment = Alignment(
+        world_from_cam=at.state.world_from_cam.where(mask[:, None, None], torch.nan).cpu().numpy(),
+        intrinsics=intrinsics_found.cpu().numpy(),
+        depths=depth_maps,
+        confidences=confidences,
+        registered=mask.cpu().numpy(),
+        world_from_group=_of_all_groups(whole, part, at.state.world_from_group, torch.nan),
+        loss=loss,
+        history=history.losses,
+        times=history.seconds,
+        dropped=[*_left_out(whole, part), *start.contradictions],
+        reasons=part.reasons,
+        group_views=[tuple(group.views) for group in groups],
+        group_weights=_of_all_groups(whole, part, sample.group_weights, 0.0),
+        group_residuals=_of_all_groups(whole, part, quality.group_residuals, torch.nan),
+        view_residuals=quality.view_residuals.cpu().numpy(),
+        information=camera_information(
+            sample,
+            at,
+            linear_system(sample, fixed, priors),
+            priors,
+            smoothness=quality.smoothness,
+            anchor=anchor,
+            scale_known=scale_known,
+        ),
+    )
+    report(_MAX_PASSES + whole.num_views)
+    return place(alignment, given.cpu(), keep_scale=priors is not None and priors.keep_scale)
 
 
 class _Progress:
@@ -167,74 +202,39 @@ class _Progress:
             self._callback("align", done, self._total)
 
 
-def _connected_part(problem: Problem) -> tuple[Problem, list[int], list[str]]:
-    """The largest connected part, without observations that say nothing; its views; and what that leaves out."""
-    dropped = []
-    silent = problem.silent
-    for view in problem.view_of[silent].unique().tolist():
-        of_view = problem.view_of == view
-        count, total = int((silent & of_view).sum()), int(of_view.sum())
-        dropped.append(f"View {view}: {count} of {total} predictions have no finite point with a confidence above 1.")
-    if bool(silent.all()):
-        raise InputError(
-            f"None of the {problem.num_groups} predictions is usable: they hold no finite point with a confidence "
-            f"above 1. Check the photos and the network's weights."
-        )
-    problem = problem.select(~silent)
-    largest, *others = connected_parts(problem.view_of, problem.group_of)
-    if others:
-        for part in others:
-            named = ("View " if len(part) == 1 else "Views ") + ", ".join(map(str, part))
-            dropped.append(
-                f"{named}: nothing ties them to the largest connected part ({len(largest)} views). The predictions "
-                f"fall into {len(others) + 1} separate parts; pair the photos more densely."
-            )
-        inside = torch.isin(problem.view_of, torch.tensor(largest, device=problem.device))
-        problem = problem.select(inside)
-    return problem, largest, dropped
+def _left_out(whole: Problem, part: Part) -> list[str]:
+    """Views that are not registered, and predictions of the others that say nothing."""
+    silent = silent_predictions(whole)
+    return sentences(part.reasons) + sentences({view: silent[view] for view in part.views if view in silent})
 
 
-def _finish(
-    whole: Problem,
-    problem: Problem,
-    at: Swept,
-    given: Given,
-    priors: SampledPriors | None,
-    registered: list[int],
-    history: History,
-    dropped: list[str],
+def _of_all_groups(
+    whole: Problem, part: Part, values: Float[Tensor, "some *rest"], missing: float
+) -> Float[np.ndarray, "groups *rest"]:
+    """What is known of the groups of a part, with something else for all others."""
+    everything = torch.full((whole.num_groups, *values.shape[1:]), missing).to(values)
+    everything[part.problem.group_ids] = values
+    return everything.cpu().numpy()
+
+
+def _dense_maps(
+    part: Part,
+    state: State,
+    intrinsics: Float[Tensor, "views 3 3"],
+    known: dict[int, KnownDepths],
     report: _Progress,
-) -> Alignment:
-    """Depths of all pixels, and everything in the world frame and as arrays."""
-    intrinsics = matrices(at.state.focals, given)
+) -> tuple[list[np.ndarray], list[np.ndarray], float]:
+    """Depths and confidences of all pixels, and the loss over all of them."""
+    problem = part.problem
     depths = [np.full(shape, np.nan, np.float32) for shape in problem.shapes]
     confidences = [np.ones(shape, np.float32) for shape in problem.shapes]
-    world_from_cam, world_from_group = at.state.world_from_cam, at.state.world_from_group
-    known = {} if priors is None else priors.known_maps(at.loss)
     loss = 0.0
     for done, dense in enumerate(
-        dense_views(problem, registered, intrinsics, world_from_cam, world_from_group, known=known)
+        dense_views(problem, part.views, intrinsics, state.world_from_cam, state.world_from_group, known=known)
     ):
         report(_MAX_PASSES + done)
         depths[dense.view] = dense.depth.cpu().numpy()
         confidences[dense.view] = dense.confidence.cpu().numpy()
         loss += dense.loss
-    loss *= BASE_SCALE / float(mean_scale(world_from_group, torch.ones(problem.num_groups).to(world_from_group)))
-    all_groups = torch.full((whole.num_groups, 4, 4), torch.nan).to(world_from_group)
-    all_groups[problem.group_ids] = world_from_group
-    mask = torch.zeros(problem.num_views, dtype=torch.bool, device=world_from_cam.device)
-    mask[registered] = True
-    report(_MAX_PASSES + problem.num_views)
-    alignment = Alignment(
-        world_from_cam=world_from_cam.where(mask[:, None, None], torch.nan).cpu().numpy(),
-        intrinsics=intrinsics.cpu().numpy(),
-        depths=depths,
-        confidences=confidences,
-        registered=mask.cpu().numpy(),
-        world_from_group=all_groups.cpu().numpy(),
-        loss=loss,
-        history=history.losses,
-        times=history.seconds,
-        dropped=dropped,
-    )
-    return place(alignment, given.cpu(), keep_scale=priors is not None and priors.keep_scale)
+    everyone = torch.ones(problem.num_groups).to(state.world_from_group)
+    return depths, confidences, loss * BASE_SCALE / float(mean_scale(state.world_from_group, everyone))
