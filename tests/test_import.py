@@ -65,6 +65,11 @@ for module in pkgutil.walk_packages(pointmap.__path__, "pointmap."):
     )
 
 
+def test_loading_a_network_does_not_wake_the_compiler():
+    """A random number on the meta device imports all of it: seconds, for weights that are replaced at once."""
+    run("import sys, pointmap; pointmap.load_model('small'); assert 'torch._dynamo' not in sys.modules")
+
+
 def test_functions_stay_functions_whatever_is_imported_after_them():
     """Importing a submodule binds its name in the package: no public name may be the name of a submodule too."""
     run(
