@@ -117,7 +117,7 @@ def read_known(
         fixed=Fixed(
             poses=(pose_sigmas == 0).all(1),
             focals=focal_sigmas[:, 0] == 0,
-            cameras=_cameras(shared_focal, count).to(device),
+            cameras=shared_cameras(shared_focal, count).to(device),
         ),
     )
 
@@ -290,7 +290,7 @@ def _check_place(number: int, place: Any, shapes: Sequence[tuple[int, int]]) -> 
             )
 
 
-def _cameras(shared_focal: bool | Sequence[int], count: int) -> Int[Tensor, "views"]:
+def shared_cameras(shared_focal: bool | Sequence[int], count: int) -> Int[Tensor, "views"]:
     """For each view the number of its camera, below the number of views."""
     if isinstance(shared_focal, bool):
         return torch.zeros(count, dtype=torch.long) if shared_focal else torch.arange(count)

@@ -157,8 +157,9 @@ class AlignmentObjective(nn.Module):
 
     @torch.no_grad()
     def alignment(self) -> Alignment:
-        """The alignment that this was made of, with cameras, similarities and depths as the parameters say now.
+        """The alignment that this was made of, with cameras, similarities, depths and loss as the parameters say now.
 
+        Residuals and covariances, which only the solver knows, are NaN.
         Its world is that of the parameters: without given poses nothing keeps the first camera where it was.
         """
         if self._start is None:
@@ -186,6 +187,10 @@ class AlignmentObjective(nn.Module):
             ],
             world_from_group=world_from_group,
             loss=float(self()) * BASE_SCALE / self.base_scale,
+            # Of the solution that was.
+            group_residuals=np.full_like(start.group_residuals, np.nan),
+            view_residuals=np.full_like(start.view_residuals, np.nan),
+            information=None,
         )
 
     @property
@@ -280,7 +285,14 @@ def counting_problem(
             f"The alignment is of {len(alignment.world_from_group)} groups, but {len(groups)} were given; give those "
             f"that it was made of."
         )
-    problem = make_problem(groups, num_views=len(alignment.registered), masks=masks, weighting=weighting, device=device)
+    problem = make_problem(
+        groups,
+        num_views=len(alignment.registered),
+        shapes=[(depth.shape[0], depth.shape[1]) for depth in alignment.depths],
+        masks=masks,
+        weighting=weighting,
+        device=device,
+    )
     weights = torch.as_tensor(alignment.group_weights).to(problem.side_scale)
     used = torch.as_tensor(np.isfinite(alignment.world_from_group).all((1, 2))).to(problem.device) & (weights > 0)
     registered = torch.as_tensor(alignment.registered).to(problem.device)

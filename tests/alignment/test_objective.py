@@ -137,6 +137,8 @@ def test_an_alignment_comes_back_as_it_was():
 
     assert back.loss == pytest.approx(alignment.loss, rel=1e-5)
     assert back.registered.tolist() == [True, True, True, False]
+    assert np.isnan(back.pose_covariances).all()
+    assert not np.isnan(alignment.pose_covariances[:3]).all()
     for name in ("world_from_cam", "intrinsics", "world_from_group", "depths"):
         for value, expected in zip(getattr(back, name), getattr(alignment, name), strict=True):
             np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
