@@ -11,7 +11,7 @@ from torch import Tensor
 from pointmap.alignment.given import Given, read_known, tied
 from pointmap.alignment.per_view import PerView
 from pointmap.alignment.pixels import sweep
-from pointmap.alignment.prior_terms import Priors, Seen
+from pointmap.alignment.prior_terms import Priors, Seen, ends_of
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampled_priors import SampledPriors
 from pointmap.alignment.sampling import Sample
@@ -162,18 +162,19 @@ def disagreements(priors: Priors, seen: Seen) -> list[str]:
     """What is known and yet not so in a solution, in words; and distances of which nothing can be said."""
     notes = []
     ratios, tilts = priors.off(seen)
-    for known in priors.given.distances:
-        between = f"The distance {_place(known.a)} - {_place(known.b)}"
-        if known not in priors.distances:
-            notes.append(f"{between} says nothing: not both views are registered.")
-            continue
-        off = float(ratios[priors.distances.index(known)])
-        if np.isnan(off):
-            notes.append(f"{between} says nothing: no depth is known at such a pixel.")
+    of_distance = dict(zip(map(id, priors.distances), ratios.tolist(), strict=True))
+    for number, known in enumerate(priors.given.distances):
+        views = sorted(set(ends_of(known)))
+        between = f"View{'s' * (len(views) > 1)} {', '.join(map(str, views))}: distances[{number}]"
+        off = of_distance.get(id(known))
+        if off is None:
+            notes.append(f"{between} says nothing, because not both ends are registered.")
+        elif np.isnan(off):
+            notes.append(f"{between} says nothing, because no depth was found at such a pixel.")
         elif abs(off) > max(_NOTE_LEAST, _NOTE_SIGMAS * (known.sigma or 0.0)):
             notes.append(
-                f"{between} is {known.length * np.exp(off):.6g}, not {known.length:.6g} as given: cameras or depths "
-                f"that are known contradict it."
+                f"{between} is {known.length * np.exp(off):.6g}, not {known.length:.6g} as given: what else is known "
+                f"contradicts it."
             )
     for view, off in enumerate(tilts.tolist()):
         if off > max(_NOTE_LEAST, _NOTE_SIGMAS * float(priors.given.gravity_sigmas[view])):
@@ -187,10 +188,6 @@ def _orthonormal(poses: Float[Tensor, "views 4 4"], registered: list[int]) -> Fl
     poses = poses.clone()
     poses[registered, :3, :3] = left @ right
     return poses
-
-
-def _place(place: Any) -> str:
-    return f"(view {place[0]}, x {place[1]:g}, y {place[2]:g})" if isinstance(place, tuple) else f"camera {place}"
 
 
 def _towards_soft_poses(priors: Priors, poses: Float[Tensor, "views 4 4"], keep_scale: bool) -> Float[Tensor, "4 4"]:

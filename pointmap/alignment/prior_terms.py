@@ -20,6 +20,7 @@ from pointmap.alignment.state import INDEPENDENT
 from pointmap.geometry.rotations import rotation_from_vector, vector_from_rotation
 from pointmap.geometry.similarity import move_cameras, split_similarity
 from pointmap.geometry.transforms import rigid
+from pointmap.priors import KnownDistance
 from pointmap.shapes import Bool, Float
 
 STIFF = 1e-4
@@ -93,8 +94,8 @@ class Priors:
         self.mapped = (given.depth_sigmas.isfinite() & here).nonzero()[:, 0]
         """Views with a known depth map."""
         self.depth_sigmas = given.depth_sigmas[self.mapped]
-        self.distances = [known for known in given.distances if all(here[view] for view in _views_of(known))]
-        pairs = [_views_of(known) for known in self.distances]
+        self.distances = [known for known in given.distances if all(here[view] for view in ends_of(known))]
+        pairs = [ends_of(known) for known in self.distances]
         self.pairs = torch.tensor(pairs, dtype=torch.int64, device=device).reshape(-1, 2)
         self.lengths = torch.tensor([known.length for known in self.distances], dtype=torch.float64, device=device)
         sigmas = [known.sigma or 0.0 for known in self.distances]
@@ -355,8 +356,9 @@ def _solve_what_is_told(matrix: Float[Tensor, "7 7"], slope: Float[Tensor, "7"])
     return scale * (vectors @ (inverse * (vectors.mT @ (scale * slope))))
 
 
-def _views_of(known: object) -> tuple[int, int]:
-    a, b = (place[0] if isinstance(place, tuple) else place for place in (known.a, known.b))  # type: ignore[attr-defined]
+def ends_of(known: KnownDistance) -> tuple[int, int]:
+    """The views in which a distance begins and ends."""
+    a, b = (place[0] if isinstance(place, tuple) else place for place in (known.a, known.b))
     return int(a), int(b)
 
 

@@ -227,7 +227,7 @@ def test_what_contradicts_exact_poses_is_named(solved):
     )
 
     np.testing.assert_allclose(placed.world_from_cam, poses, atol=1e-9)
-    assert any(f"camera 0 - camera 1 is {apart:.6g}, not {2 * apart:.6g}" in line for line in placed.dropped)
+    assert any(f"Views 0, 1: distances[0] is {apart:.6g}, not {2 * apart:.6g}" in line for line in placed.dropped)
     assert any(line.startswith("View 1: gravity as given is 5.7") for line in placed.dropped)
 
 
@@ -329,6 +329,17 @@ def test_true_poses_of_some_lower_the_errors_of_others_and_are_kept(truth, group
     errors = [np.abs(found.world_from_cam[1] - truth.world_from_cam[1]).max() for found in (result, scene)]
     assert errors[0] < errors[1]
     assert np.median(result.depths[1] / truth.depths[1]) == pytest.approx(1, rel=0.03)
+
+
+def test_noise_neither_shrinks_depths_nor_lengthens_focals_between_known_poses(truth, settings):
+    # Smaller groups have smaller errors; but what is minimised is their share.
+    groups = make_groups(truth, complete(4), noise=0.2)
+
+    result = align(groups, world_from_cam=list(truth.world_from_cam), **settings)
+
+    np.testing.assert_allclose(result.intrinsics[:, 0, 0], truth.intrinsics[:, 0, 0], rtol=0.02)
+    for found, true in zip(result.depths, truth.depths, strict=True):
+        assert np.median(found / true) == pytest.approx(1, rel=0.01)
 
 
 def test_soft_poses_end_between_data_and_prior_nearer_to_the_surer(truth, groups, settings, free):
@@ -448,7 +459,7 @@ def test_several_distances_bend_the_scene(truth, groups, settings, free):
 def test_a_distance_to_a_view_that_is_not_registered_is_named(groups):
     result = align(groups, num_views=5, shapes=[*MIXED, (30, 44)], distances=[KnownDistance(0, 4, length=2.0)])
 
-    assert any("camera 0 - camera 4 says nothing" in line for line in result.dropped)
+    assert any("Views 0, 4: distances[0] says nothing" in line for line in result.dropped)
 
 
 def test_what_lies_under_a_mask_changes_nothing(truth, groups, settings, free):
