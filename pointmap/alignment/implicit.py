@@ -10,7 +10,7 @@ What makes this well defined:
 - F is the objective of `AlignmentObjective`, except that a distance |r| counts sqrt(|r|^2 + smoothing^2): the norm has
   no second derivative at 0. The solver's answer is first brought to the exact minimum of that.
 - The objective does not know where the world is and how large. One registered camera (or all those that are kept) and
-  the groups' geometric mean scale stay as they are; gradients are along what is left.
+  the groups' weighted geometric mean scale stay as they are; gradients are along what is left.
 - Motions that the predictions do not determine have no gradient (minimum-norm solution).
 """
 
@@ -92,9 +92,11 @@ def differentiable_align(
     """Align groups whose points and confidences are tensors that require gradients.
 
     The exact minimum near `start`, and on `backward` its derivative (see the top of this file). Group weights that the
-    solver found are kept as numbers. Meant for some 10 views and 100 groups: 350 bytes and 8 microseconds of one core
-    for every pixel of every observation (8 views of 64x48 in all pairs: 3 s, then 0.1 s for each `backward`), and the
-    cube of 7 numbers per view and group. Masks thin out larger maps.
+    solver found are kept as numbers; soft priors, and what else is known beyond the settings here, take no part.
+
+    Meant for some 10 views and 100 groups: 300 bytes and 4 microseconds of one core for every pixel of every
+    observation (8 views of 64x48 in all pairs: 1.5 s, then 0.1 s for each `backward`), and the cube of 7 numbers per
+    view and group. Masks thin out larger maps.
 
     Args:
         groups: Predictions; tensors that require gradients receive them.
@@ -123,7 +125,7 @@ def differentiable_align(
         smoothing = max(_SMOOTHING * median_distance(still, unknowns), resolved)
     cameras = shared_cameras(shared_focal, problem.num_views)
     kept_poses, kept_focals = (_views(kept, problem.num_views) for kept in (keep_poses, keep_focals))
-    moves = _free_moves(unknowns, sights, kept_poses, kept_focals, cameras)
+    moves = _free_moves(unknowns, sights, kept_poses, kept_focals, cameras, group_weights)
     at, equations = polish(still, unknowns, moves, smoothing)
 
     live = [tensor for sight in sights for tensor in (sight.points, sight.weights)]
@@ -246,6 +248,7 @@ def _free_moves(
     keep_poses: list[int],
     keep_focals: list[int],
     cameras: Int[Tensor, "views"],
+    group_weights: Float[Tensor, "groups"],
 ) -> Float[Tensor, "cameras free"]:
     """One column per free motion of views and groups; what is kept, and the world's frame and scale, have none."""
     views, groups = len(at.focals), len(at.world_from_group)
@@ -268,7 +271,8 @@ def _free_moves(
             free[together[1:]] = False
     centres = at.world_from_cam[kept, :3, 3]
     if float((centres - centres[0]).norm(dim=-1).max()) <= 1e-9 * float(1 + centres.norm(dim=-1).max()):
-        # The scale of one group makes up for what all others do.
-        motions[of_group[-1, 6], of_group[:-1, 6]] = -1.0
-        free[of_group[-1, 6]] = False
+        # The scale of one group makes up for what all others do, and keeps their mean as the solver does.
+        log_scales, most = of_group[:, 6], int(group_weights.argmax())
+        motions[log_scales[most], log_scales] = -group_weights / group_weights[most]
+        free[log_scales[most]] = False
     return motions[:, free]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pointmap.alignment.problem import AnyGroup, Problem, Weighting, make_problem
 from pointmap.alignment.result import Alignment
-from pointmap.alignment.state import BASE_SCALE
+from pointmap.alignment.state import BASE_SCALE, mean_scale
 from pointmap.errors import InputError
 from pointmap.geometry.cameras import image_centres, pinhole, pixel_grid
 from pointmap.geometry.transforms import rigid, transform_points
@@ -52,7 +52,7 @@ class AlignmentObjective(nn.Module):
     Args:
         problem: Predictions, from `make_problem`.
         distance: "l1": the norm of the distance between points; "l2": its square.
-        base_scale: Geometric mean of the groups' scales.
+        base_scale: Geometric mean of the groups' scales, each counting as much as its group.
         centres: (N, 2) principal points from which `centre_offsets` counts; default the image centres
             ((W - 1) / 2, (H - 1) / 2).
         aspects: (N,) horizontal over vertical focal length; default 1.
@@ -64,6 +64,7 @@ class AlignmentObjective(nn.Module):
     centres: Float[Tensor, "views 2"]
     aspects: Float[Tensor, "views"]
     group_of: Int[Tensor, "obs"]
+    group_weights: Float[Tensor, "groups"]
 
     def __init__(
         self,
@@ -94,7 +95,8 @@ class AlignmentObjective(nn.Module):
         self.register_buffer("centres", centres.to(device=device, dtype=dtype), persistent=False)
         self.register_buffer("aspects", aspects.to(device=device, dtype=dtype), persistent=False)
         self.register_buffer("group_of", problem.group_of, persistent=False)
-        self._buckets = _make_buckets(problem, group_weights.to(device), dtype)
+        self.register_buffer("group_weights", group_weights.to(device=device, dtype=dtype), persistent=False)
+        self._buckets = _make_buckets(problem, dtype)
         groups, views = problem.num_groups, problem.num_views
         identity = torch.tensor([0.0, 0.0, 0.0, 1.0], device=device, dtype=dtype)
 
@@ -140,7 +142,7 @@ class AlignmentObjective(nn.Module):
         world_from_group = tensor(alignment.world_from_group)[problem.group_ids]
         objective = cls(
             problem,
-            base_scale=float(_scales(world_from_group).log().mean().exp()),
+            base_scale=float(mean_scale(world_from_group, group_weights)),
             centres=intrinsics[:, :2, 2],
             aspects=intrinsics[:, 0, 0] / intrinsics[:, 1, 1],
             group_weights=group_weights,
@@ -172,7 +174,7 @@ class AlignmentObjective(nn.Module):
         def array(tensor: Tensor) -> np.ndarray:
             return tensor.double().cpu().numpy()
 
-        registered = start.registered
+        registered, everyone = start.registered, torch.ones_like(self.group_weights)
         intrinsics = pinhole(self.focals, self.principal_points)
         intrinsics[:, 1, 1] /= self.aspects
         world_from_group = np.full_like(start.world_from_group, np.nan)
@@ -186,7 +188,8 @@ class AlignmentObjective(nn.Module):
                 for depth, known in zip(self.depths, registered, strict=True)
             ],
             world_from_group=world_from_group,
-            loss=float(self()) * BASE_SCALE / self.base_scale,
+            # As `Alignment` states it, whatever the groups' weights.
+            loss=float(self._loss(everyone) * BASE_SCALE / mean_scale(self.world_from_group, everyone)),
             # Of the solution that was.
             group_residuals=np.full_like(start.group_residuals, np.nan),
             view_residuals=np.full_like(start.view_residuals, np.nan),
@@ -215,9 +218,9 @@ class AlignmentObjective(nn.Module):
 
     @property
     def group_scales(self) -> Float[Tensor, "groups"]:
-        """Scales of the groups; their geometric mean is `base_scale`."""
+        """Scales of the groups; their weighted geometric mean is `base_scale`."""
         log_scale = self.group_poses[:, 7]
-        return self.base_scale * (log_scale - log_scale.mean()).exp()
+        return self.base_scale * (log_scale - self._mean(log_scale)).exp()
 
     @property
     def world_from_group(self) -> Float[Tensor, "groups 4 4"]:
@@ -230,6 +233,9 @@ class AlignmentObjective(nn.Module):
 
     def forward(self) -> Float[Tensor, ""]:
         """The loss, in units of the world whose groups have the mean scale `base_scale`."""
+        return self._loss(self.group_weights)
+
+    def _loss(self, group_weights: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
         world_from_cam, world_from_group = self.world_from_cam, self.world_from_group
         loss = world_from_cam.new_zeros(())
         for bucket in self._buckets:
@@ -242,8 +248,11 @@ class AlignmentObjective(nn.Module):
             predicted_world = transform_points(world_from_group[self.group_of[bucket.obs]], bucket.points)
             difference = points_world - predicted_world
             error = difference.norm(dim=-1) if self.distance == "l1" else difference.square().sum(-1)
-            loss = loss + (bucket.weights * error).sum()
+            loss = loss + ((bucket.weights * error).sum(-1) * group_weights[self.group_of[bucket.obs]]).sum()
         return loss
+
+    def _mean(self, of_groups: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
+        return (self.group_weights * of_groups).sum() / self.group_weights.sum()
 
     @torch.no_grad()
     def load(
@@ -256,7 +265,7 @@ class AlignmentObjective(nn.Module):
     ) -> None:
         """Start from known values, e.g. the solver's. Brought to `base_scale` by scaling the whole world."""
         scale = _scales(world_from_group)
-        world = self.base_scale / scale.log().mean().exp()
+        world = self.base_scale / self._mean(scale.log().to(self.group_weights)).exp()
         rotation = world_from_group[:, :3, :3] / scale[:, None, None]
         offset = signed_log1p(world_from_group[:, :3, 3] / scale[:, None])
         self.group_poses.copy_(torch.cat([_quaternion(rotation), offset, scale.log()[:, None]], dim=1))
@@ -329,10 +338,9 @@ class _Bucket(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
 
-def _make_buckets(problem: Problem, group_weights: Float[Tensor, "groups"], dtype: torch.dtype) -> nn.ModuleList:
+def _make_buckets(problem: Problem, dtype: torch.dtype) -> nn.ModuleList:
     buckets = []
     shapes = [problem.shapes[view] for view in problem.view_of.tolist()]
-    scale = (problem.side_scale * group_weights[problem.group_of]).to(dtype)
     for shape in sorted(set(shapes)):
         chosen = [o for o, size in enumerate(shapes) if size == shape]
         seen = [problem.observation(o) for o in chosen]
@@ -345,7 +353,7 @@ def _make_buckets(problem: Problem, group_weights: Float[Tensor, "groups"], dtyp
                 views=views,
                 view_slot=slot,
                 points=torch.stack([observation.points.reshape(-1, 3) for observation in seen]).to(dtype),
-                weights=weights * scale[obs, None],
+                weights=weights * problem.side_scale[obs, None].to(dtype),
                 pixels=pixel_grid(*shape, device=problem.device, dtype=dtype).reshape(-1, 2),
             )
         )
