@@ -17,7 +17,7 @@ from pointmap.extras import require
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import EpipolarMatches, join_keypoints, near_epipolar_lines
 from pointmap.pairs import connected_parts
-from pointmap.posing import Posed, Priors, pose_views
+from pointmap.posing import Beside, Posed, Priors, pose_views
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, View
 from pointmap.sfm import SfmModel
@@ -58,6 +58,7 @@ def pose_photos(
     *,
     poses: PoseSource = "auto",
     start: Priors | None = None,
+    beside: Beside | None = None,
     to_matches: bool = True,
     refine: Literal["align", "none"] = "align",
     seed: int = 0,
@@ -72,7 +73,7 @@ def pose_photos(
         groups: The network's predictions.
         matches: The network's, in working pixels, if it has any.
         keypoints: In working pixels; structure from motion sees these alone.
-        priors, start: See `pose_views`.
+        priors, start, beside: See `pose_views`.
         to_matches: Whether the network's cameras are adjusted to matches and keypoints, or come from pointmaps alone.
 
     Raises:
@@ -82,8 +83,15 @@ def pose_photos(
         require("pycolmap", extra="colmap", purpose="Cameras from structure from motion (poses='sfm')")
     shapes = [(view.image.shape[0], view.image.shape[1]) for view in views]
 
-    def posed(matches: Sequence[PairMatches], priors: Priors = priors, start: Priors | None = start) -> Posed:
-        return pose_views(groups, matches, shapes, priors, start=start, refine=refine, seed=seed, progress=progress)
+    def posed(
+        matches: Sequence[PairMatches],
+        priors: Priors = priors,
+        start: Priors | None = start,
+        beside: Beside | None = beside,
+    ) -> Posed:
+        return pose_views(
+            groups, matches, shapes, priors, start=start, beside=beside, refine=refine, seed=seed, progress=progress
+        )
 
     joined = join_keypoints(matches, keypoints, views) if to_matches else []
     candidates = {"network": posed(joined)}
@@ -95,7 +103,8 @@ def pose_photos(
     if poses == "sfm":
         if model is None:
             raise InputError(f"poses='sfm', but {why}. Take more photos with overlap, or let poses be 'auto'.")
-        kept = posed(joined, as_priors(model, views, priors), None)
+        # Structure from motion has a world of its own; what is known of the world comes in afterwards.
+        kept = posed(joined, as_priors(model, views, priors), None, None)
         kept = _without(kept, ~model.registered, "structure from motion could not register them")
         return _judged({"sfm": kept}, "sfm", "asked for", keypoints, views, model)
     best = _share(_explained(keypoints, network))
@@ -109,7 +118,7 @@ def pose_photos(
             f"keypoints of these, the network {of_network:.1%}"
         )
         if own > of_network + _CLEARLY:
-            candidates["sfm"] = posed(joined, start=joined_with(model, network, views, priors))
+            candidates["sfm"] = posed(joined, start=joined_with(model, network, views, priors), beside=None)
             share = _share(_explained(keypoints, candidates["sfm"].alignment))
             if share > best + _CLEARLY and share >= _LEAST_EXPLAINED:
                 return _judged(candidates, "sfm", why, keypoints, views, model)
@@ -166,7 +175,13 @@ def _without(posed: Posed, views: Bool[np.ndarray, "views"], why: str) -> Posed:
     line = f"View{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}: left out, because {why}."
     return replace(
         posed,
-        alignment=replace(alignment, world_from_cam=poses, registered=registered, dropped=[*alignment.dropped, line]),
+        alignment=replace(
+            alignment,
+            world_from_cam=poses,
+            registered=registered,
+            dropped=[*alignment.dropped, line],
+            reasons=alignment.reasons | dict.fromkeys(lost, why),
+        ),
     )
 
 

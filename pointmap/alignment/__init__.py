@@ -1,8 +1,11 @@
-"""Global alignment: many predictions in, one world out. `align` does it; `AlignmentObjective` is what it minimises."""
+"""Global alignment: many predictions in, one world out.
+
+`align` does it, `align_all` for every connected part of the photos; `AlignmentObjective` is what they minimise.
+"""
 
 from pointmap.alignment.objective import AlignmentObjective
 from pointmap.alignment.problem import make_problem
 from pointmap.alignment.result import Alignment
-from pointmap.alignment.run import align
+from pointmap.alignment.run import align, align_all
 
-__all__ = ["Alignment", "AlignmentObjective", "align", "make_problem"]
+__all__ = ["Alignment", "AlignmentObjective", "align", "align_all", "make_problem"]

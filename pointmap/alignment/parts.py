@@ -9,10 +9,6 @@ from pointmap.alignment.spanning_tree import connected_parts
 from pointmap.errors import InputError
 
 
-class NothingUsable(InputError):
-    """There is no prediction to align, or none that says anything."""
-
-
 @dataclass(frozen=True)
 class Part:
     """Views that hang together, and what is predicted of them."""
@@ -25,37 +21,43 @@ class Part:
     reasons: dict[int, str]
     """Of every other view: why it is left out."""
 
-    def without(self, views: list[int], reason: str) -> "Part":
-        """The largest part without some views."""
-        keep = ~torch.isin(self.problem.view_of, torch.tensor(views, device=self.problem.device))
-        rest = largest_part(self.problem.select(keep))
-        return Part(rest.problem, rest.views, rest.reasons | self.reasons | dict.fromkeys(views, reason))
+    def split(self, views: list[int], reason: str) -> tuple[list["Part"], list["Part"]]:
+        """The parts that are left without some views, and those of these views."""
+        chosen = torch.isin(self.problem.view_of, torch.tensor(views, device=self.problem.device))
+        known = self.reasons | dict.fromkeys(views, reason)
+        kept, others = _parts(self.problem.select(~chosen), known), _parts(self.problem.select(chosen), known)
+        return kept, others
 
 
-def largest_part(problem: Problem) -> Part:
-    """The largest connected part of a problem.
+def connected(problem: Problem) -> list[Part]:
+    """All connected parts of a problem, the largest first.
 
     Raises:
-        NothingUsable: No observation says anything.
+        InputError: No observation says anything.
     """
     if bool(problem.silent.all()):
-        raise NothingUsable(
+        raise InputError(
             f"None of the {problem.num_groups} predictions is usable: they hold no finite point with a confidence "
             f"above 1. Check the photos and the network's weights."
         )
-    reasons = dict.fromkeys(range(problem.num_views), "no prediction shows it")
-    reasons |= silent_predictions(problem)
-    problem = problem.select(~problem.silent)
-    largest, *others = connected_parts(problem.view_of, problem.group_of)
-    if others:
+    reasons = dict.fromkeys(range(problem.num_views), "no prediction shows it") | silent_predictions(problem)
+    return _parts(problem.select(~problem.silent), reasons)
+
+
+def _parts(problem: Problem, reasons: dict[int, str]) -> list[Part]:
+    parts = connected_parts(problem.view_of, problem.group_of)
+    found = []
+    for views in parts:
+        inside = torch.isin(problem.view_of, torch.tensor(views, device=problem.device))
         apart = (
-            f"not tied to the largest connected part ({len(largest)} views); the predictions fall into "
-            f"{len(others) + 1} separate parts: pair the photos more densely"
+            f"not tied to the other {len(views)} views; the predictions fall into {len(parts)} separate parts: pair "
+            f"the photos more densely"
         )
-        reasons |= {view: apart for part in others for view in part}
-        problem = problem.select(torch.isin(problem.view_of, torch.tensor(largest, device=problem.device)))
-    inside = set(largest)
-    return Part(problem, largest, {view: reason for view, reason in reasons.items() if view not in inside})
+        missing = dict.fromkeys(range(problem.num_views), "it belongs to another part of the photos") | reasons
+        missing |= {view: apart for part in parts if part is not views for view in part}
+        own = {view: reason for view, reason in missing.items() if view not in set(views)}
+        found.append(Part(problem if len(parts) == 1 else problem.select(inside), views, own))
+    return found
 
 
 def silent_predictions(problem: Problem) -> dict[int, str]:

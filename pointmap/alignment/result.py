@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from pointmap.alignment.covariance import CameraInformation, pose_covariances
+from pointmap.alignment.state import mean_scale
 from pointmap.geometry.visibility import contradicted_points
 
 
@@ -84,9 +85,9 @@ class Alignment:
         """
         if self.information is None:
             return np.full((len(self.world_from_cam), 6, 6), np.nan)
-        counted = self.world_from_group[self.group_weights > 0.01]
-        unit = float(np.exp(np.log(np.linalg.det(counted[:, :3, :3])).mean() / 3))
-        return pose_covariances(self.information, self.world_from_cam, unit)
+        counts = self.group_weights > 0
+        unit = mean_scale(torch.from_numpy(self.world_from_group[counts]), torch.from_numpy(self.group_weights[counts]))
+        return pose_covariances(self.information, self.world_from_cam, float(unit))
 
     def cleaned_confidences(self, *, tolerance: float = 0.001) -> list[np.ndarray]:
         """Confidences with 0 where a point hangs in front of what a surer view sees, as DUSt3R cleans point clouds.

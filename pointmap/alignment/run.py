@@ -1,7 +1,8 @@
 """Global alignment: predictions of overlapping groups of photos in, one world with cameras and depths out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -10,18 +11,18 @@ from torch import Tensor
 
 from pointmap.alignment.covariance import camera_information
 from pointmap.alignment.dense import dense_views
-from pointmap.alignment.given import matrices, read_known, tied, wanted_pixels
+from pointmap.alignment.given import Given, matrices, read_known, tied, wanted_pixels
 from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.known_world import place, start_in_known_world
-from pointmap.alignment.parts import Part, largest_part, sentences, silent_predictions
+from pointmap.alignment.parts import Part, connected, sentences, silent_predictions
 from pointmap.alignment.pixels import sweep
 from pointmap.alignment.problem import AnyGroup, Problem, make_problem
 from pointmap.alignment.quality import measure_quality
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampled_priors import sample_priors
-from pointmap.alignment.sampling import draw_sample
+from pointmap.alignment.sampling import Sample, draw_sample
 from pointmap.alignment.solver import History, linear_system, solve
-from pointmap.alignment.start import move_to_known_poses, place_views, resect_cameras
+from pointmap.alignment.start import Start, move_to_known_poses, place_views, resect_cameras
 from pointmap.alignment.state import BASE_SCALE, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.progress import ProgressCallback
@@ -95,6 +96,50 @@ def align(
     Raises:
         InputError: The groups contradict each other, a setting has the wrong form, or no prediction is usable.
     """
+    return next(_scenes(every=False, **locals()))
+
+
+def align_all(groups: Sequence[AnyGroup], **settings: Any) -> list[Alignment]:
+    """As `align`, with one result per connected part of the views, each in a world of its own: the largest part first.
+
+    All views and groups keep their numbers; `reasons` and `dropped` of each result say where the others are.
+
+    Args:
+        groups, settings: As for `align`.
+
+    Raises:
+        InputError: As by `align`.
+    """
+    defaults = {name: p.default for name, p in signature(align).parameters.items() if name != "groups"}
+    found = list(_scenes(every=True, groups=groups, **(defaults | settings)))
+    return sorted(found, key=lambda alignment: -int(alignment.registered.sum()))
+
+
+def _scenes(
+    *,
+    every: bool,
+    groups: Sequence[AnyGroup],
+    num_views: int | None,
+    shapes: Sequence[tuple[int, int]] | None,
+    refine: Refine,
+    intrinsics: Any,
+    world_from_cam: Any,
+    depths: Any,
+    masks: Any,
+    gravity: Any,
+    distances: Any,
+    principal_points: np.ndarray | None,
+    shared_focal: bool | Sequence[int],
+    pixels_per_view: int,
+    device: torch.device | str,
+    seed: int,
+    progress: ProgressCallback | None,
+) -> Iterator[Alignment]:
+    """The alignment of one connected part after the other; see `align`.
+
+    Args:
+        every: Otherwise progress ends with the first.
+    """
     if refine not in ("align", "none"):
         raise InputError(f"Unknown refinement {refine!r}; choose 'align' or 'none'.")
     observations = max(1, sum(len(group.views) for group in groups))
@@ -119,14 +164,32 @@ def align(
         distances=distances,
         device=whole.device,
     )
-    report = _Progress(progress, _MAX_PASSES + whole.num_views)
-    part = largest_part(whole)
-    while True:
+    pending = connected(whole)
+    report = _Progress(progress, _MAX_PASSES + whole.num_views, len(pending) if every else 1)
+    placed = False
+    while pending:
+        part = pending.pop(0)
         sample = draw_sample(part.problem, given.centres, given.aspects)
         start = place_views(part.problem, sample, given.focals, given.fixed)
-        if not start.lost:
-            break
-        part = part.without(start.lost, "too few of its pixels agree on a camera")
+        if start.lost:
+            kept, others = part.split(start.lost, "too few of its pixels agree on a camera")
+            # A part of which no camera can be found ends here.
+            pending = sorted([*kept, *(others if kept else []), *pending], key=lambda part: -len(part.views))
+            continue
+        placed = True
+        yield _aligned(whole, part, sample, start, given, refine, report)
+        report.next_part()
+    if not placed:
+        raise InputError(
+            f"None of the {whole.num_views} views could be placed: too few of their pixels agree on a camera. Check "
+            f"the predictions."
+        )
+
+
+def _aligned(
+    whole: Problem, part: Part, sample: Sample, start: Start, given: Given, refine: Refine, report: "_Progress"
+) -> Alignment:
+    """The alignment of one connected part of which the start is known."""
     problem, registered = part.problem, part.views
     state, sample = start.state, sample.reweighted(start.group_weights)
     fixed = tied(given, registered)
@@ -160,7 +223,7 @@ def align(
     quality = measure_quality(sample, at.state)
     intrinsics_found = matrices(at.state.focals, given)
     known = {} if priors is None else priors.known_maps(at.loss)
-    depth_maps, confidences, loss = _dense_maps(part, at.state, intrinsics_found, known, report)
+    depth_maps, confidences, loss = _dense_maps(part, at.state, intrinsics_found, sample.group_weights, known, report)
     mask = torch.zeros(whole.num_views, dtype=torch.bool, device=whole.device)
     mask[registered] = True
     alignment = Alignment(
@@ -175,7 +238,7 @@ def align(
         times=history.seconds,
         dropped=[*_left_out(whole, part), *start.contradictions],
         reasons=part.reasons,
-        group_views=[tuple(group.views) for group in groups],
+        group_views=[tuple(group.views) for group in whole.groups],
         group_weights=_of_all_groups(whole, part, sample.group_weights, 0.0),
         group_residuals=_of_all_groups(whole, part, quality.group_residuals, torch.nan),
         view_residuals=quality.view_residuals.cpu().numpy(),
@@ -194,12 +257,19 @@ def align(
 
 
 class _Progress:
-    def __init__(self, callback: ProgressCallback | None, total: int) -> None:
-        self._callback, self._total = callback, total
+    """Progress of parts that are aligned one after the other, each of which counts from 0."""
+
+    def __init__(self, callback: ProgressCallback | None, of_part: int, parts: int) -> None:
+        self._callback, self._of_part, self._parts, self._part = callback, of_part, parts, 0
 
     def __call__(self, done: int) -> None:
         if self._callback is not None:
-            self._callback("align", done, self._total)
+            total = self._of_part * self._parts
+            self._callback("align", min(self._part * self._of_part + done, total), total)
+
+    def next_part(self) -> None:
+        """What is reported from now on is of another part."""
+        self._part += 1
 
 
 def _left_out(whole: Problem, part: Part) -> list[str]:
@@ -221,6 +291,7 @@ def _dense_maps(
     part: Part,
     state: State,
     intrinsics: Float[Tensor, "views 3 3"],
+    group_weights: Float[Tensor, "groups"],
     known: dict[int, KnownDepths],
     report: _Progress,
 ) -> tuple[list[np.ndarray], list[np.ndarray], float]:
@@ -229,12 +300,12 @@ def _dense_maps(
     depths = [np.full(shape, np.nan, np.float32) for shape in problem.shapes]
     confidences = [np.ones(shape, np.float32) for shape in problem.shapes]
     loss = 0.0
-    for done, dense in enumerate(
-        dense_views(problem, part.views, intrinsics, state.world_from_cam, state.world_from_group, known=known)
-    ):
+    maps = dense_views(
+        problem, part.views, intrinsics, state.world_from_cam, state.world_from_group, group_weights, known=known
+    )
+    for done, dense in enumerate(maps):
         report(_MAX_PASSES + done)
         depths[dense.view] = dense.depth.cpu().numpy()
         confidences[dense.view] = dense.confidence.cpu().numpy()
         loss += dense.loss
-    everyone = torch.ones(problem.num_groups).to(state.world_from_group)
-    return depths, confidences, loss * BASE_SCALE / float(mean_scale(state.world_from_group, everyone))
+    return depths, confidences, loss * BASE_SCALE / float(mean_scale(state.world_from_group, group_weights))

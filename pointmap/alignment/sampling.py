@@ -183,8 +183,9 @@ def split(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
         following = numbers[view + 1] * size if view + 1 < len(numbers) else most
         if points + following <= most:
             continue
-        part, alone = slice(first_obs, obs), numbers[first_view : view + 1].count(0) == view - first_view
-        views = slice(view if alone else first_view, view + 1)
+        part, shown = slice(first_obs, obs), [v for v in range(first_view, view + 1) if numbers[v]]
+        alone = len(shown) == 1
+        views = slice(shown[0], shown[0] + 1) if alone else slice(first_view, view + 1)
         local = None if alone else view_of[part] - first_view
         step = max(256, most // max(1, obs - first_obs))
         if obs > first_obs:
