@@ -18,10 +18,9 @@ from pointmap.classical import CONFIG as CLASSICAL
 from pointmap.classical import classical_groups
 from pointmap.densify import STEREO_SIZE, densify, is_worthwhile
 from pointmap.errors import InputError
-from pointmap.geometry.cameras import original_intrinsics, working_intrinsics
+from pointmap.geometry.cameras import original_intrinsics
 from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
-from pointmap.images.masks import working_mask
 from pointmap.inference import predict_matches, predict_pairs
 from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, Matcher
 from pointmap.matchers import exact_matches
@@ -29,8 +28,9 @@ from pointmap.models import Network
 from pointmap.pairs import make_pairs
 from pointmap.pairs.make import RETRIEVAL_ABOVE
 from pointmap.photo_descriptors import similarity_by
+from pointmap.photo_priors import read_photo_priors
 from pointmap.pose_sources import pose_photos
-from pointmap.posing import Priors
+from pointmap.priors import KnownDistance, Soft
 from pointmap.progress import ProgressBar, ProgressCallback
 from pointmap.scene import Group, Scene, View
 from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_report, plan_orbit
@@ -53,9 +53,12 @@ def reconstruct(
     depth: Literal["auto", "network", "stereo"] = "auto",
     refine: Literal["ba", "align", "none"] = "ba",
     subject: Literal["scene", "object"] = "scene",
-    intrinsics: Sequence[np.ndarray | None] | None = None,
-    world_from_cam: Sequence[np.ndarray | None] | None = None,
-    masks: Sequence[np.ndarray | str | Path | None] | None = None,
+    intrinsics: Sequence[np.ndarray | Soft | None] | None = None,
+    world_from_cam: Sequence[np.ndarray | Soft | None] | None = None,
+    depths: Sequence[np.ndarray | str | Path | Soft | None] | str | Path | Soft | None = None,
+    masks: Sequence[np.ndarray | str | Path | None] | str | Path | None = None,
+    gravity: Sequence[np.ndarray | Soft | None] | None = None,
+    distances: Sequence[KnownDistance] | None = None,
     shared_focal: bool | None = None,
     cache: str | Path | None = None,
     progress: bool | SceneProgress = True,
@@ -88,11 +91,22 @@ def reconstruct(
             (bundle adjustment); the same as "align" for a network without a match read-out.
         subject: "object" is for photos around one thing, or of one on a turntable: what stands still behind it is found
             and left out, photos meet along the orbit, and `Scene.mesh(watertight=True)` closes its surface.
-        intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept.
-            Unknown ones begin with the focal length that EXIF states, if it does.
-        world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, with their scale where two or more are.
-        masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all.
-            What is not kept takes no part in the alignment, and has depth 0.
+        intrinsics: Known pinhole K (3, 3) per photo, in pixels of the original upright photo; None where unknown. Kept,
+            unless wrapped as `Soft(K, sigma of log focal length)`. Unknown ones begin with the focal length that EXIF
+            states, if it does.
+        world_from_cam: Known pose (4, 4) per photo, None where unknown. Kept, unless wrapped as `Soft(pose, (degrees,
+            world units))`; infinity leaves rotation or position open, as for GPS. Two or more positions set the scale.
+        depths: Known z-depths per photo, None where unknown: an (H, W) array in world units over the whole upright
+            photo at any resolution, 0 or NaN where unknown, or a file (`pointmap.images.depths.working_depth`); or a
+            folder of files that are called like the photos. Kept, unless wrapped as `Soft(depths, sigma of log
+            depth)`; a folder may be wrapped as a whole. They set the scale.
+        masks: Per photo an (H, W) mask or an image file of the upright photo's size, non-zero = keep; None keeps all;
+            or a folder of files that are called like the photos. What is not kept takes no part in the alignment, and
+            has depth 0.
+        gravity: Per photo the direction in which things fall, as a vector in the camera frame (x right, y down, z
+            forward), None where unknown; `Soft(vector, degrees)` where not exact. The world's y axis then points there.
+        distances: Known distances (`KnownDistance`) between cameras or pixels (photo, x, y) of original upright
+            photos, which set the scale unless poses or depths do.
         shared_focal: All photos were taken with one focal length (in pixels of the working images); False: each with
             one of its own. Default: photos of one size, whatever way up, share theirs where it is not known; most
             people use one camera and do not zoom.
@@ -131,12 +145,22 @@ def reconstruct(
                 photos, image_size=image_size or config.working_size, patch_size=config.patch_size, progress=tell
             )
         views = loaded.views
-        priors, start, keep = _working_priors(loaded, intrinsics, world_from_cam, masks, shared_focal)
+        priors = read_photo_priors(
+            loaded,
+            intrinsics=intrinsics,
+            world_from_cam=world_from_cam,
+            depths=depths,
+            masks=masks,
+            gravity=gravity,
+            distances=distances,
+            shared_focal=shared_focal,
+        )
+        keep = priors.keep
         sized = _Sizes(photos, views, config.patch_size)
         found: Subject | None = None
         if subject == "object":
             with clock("masks"):
-                given = None if masks is None else [masks[index] for index in loaded.indices]
+                given = None if masks is None else priors.masks
                 found = find_subject(sized.all(MASK_SIZE), given)
                 keep = [found.keep(view) for view in views]
                 sized = replace(sized, look=found.isolated)
@@ -164,7 +188,7 @@ def reconstruct(
             else:
                 exact = [pair.matches for pair in keypoints]
                 groups = classical_groups(
-                    seen, pair_list, exact, intrinsics=start.intrinsics, device=device or "cpu", progress=tell
+                    seen, pair_list, exact, intrinsics=priors.start.intrinsics, device=device or "cpu", progress=tell
                 )
         groups = [_masked(group, keep) for group in groups]
         if network and to_matches:
@@ -178,9 +202,10 @@ def reconstruct(
                 matches,
                 keypoints,
                 views,
-                priors,
+                priors.exact,
                 poses=poses,
-                start=start,
+                start=priors.start,
+                beside=priors.beside,
                 to_matches=to_matches,
                 refine="none" if refine == "none" else "align",
                 seed=seed,
@@ -199,6 +224,7 @@ def reconstruct(
                     compared = sized.all(STEREO_SIZE)
                 where = network.device if network else device or "cpu"
                 alignment = densify(alignment, views, compared, device=where, progress=tell)
+        alignment = priors.settle(alignment)
         scene = Scene(
             names=tuple(view.name for view in views),
             paths=tuple(view.path for view in views),
@@ -223,57 +249,6 @@ def reconstruct(
         if callable(progress):
             progress("done", 1, 1, scene)
     return scene
-
-
-def _working_priors(
-    loaded: LoadedPhotos,
-    intrinsics: Sequence[Any] | None,
-    world_from_cam: Sequence[Any] | None,
-    masks: Sequence[Any] | None,
-    shared_focal: bool | None,
-) -> tuple[Priors, Priors, list[np.ndarray]]:
-    """What is known of the photos that could be read, in working pixels; the same with what EXIF says of focal lengths,
-    to begin with; and the pixels to keep."""
-    count = len(loaded.views) + len(loaded.skipped)
-    given = {"intrinsics": intrinsics, "world_from_cam": world_from_cam, "masks": masks}
-    for name, prior in given.items():
-        if prior is not None and len(prior) != count:
-            raise InputError(
-                f"{name} has {len(prior)} entries for {count} photos. Give one per photo, None where it is not known."
-            )
-    known: dict[str, list[Any]] = {
-        name: [None if prior is None else prior[index] for index in loaded.indices] for name, prior in given.items()
-    }
-    told = [
-        None if K is None else working_intrinsics(np.asarray(K, float), view.working_from_original)
-        for K, view in zip(known["intrinsics"], loaded.views, strict=True)
-    ]
-    first = [_exif_K(view) if K is None else K for K, view in zip(told, loaded.views, strict=True)]
-    cameras = _cameras(loaded.views, shared_focal)
-    keep = [
-        np.ones(view.image.shape[:2], bool) if mask is None else working_mask(mask, view)
-        for mask, view in zip(known["masks"], loaded.views, strict=True)
-    ]
-    poses = known["world_from_cam"]
-    return Priors(told, poses, cameras), Priors(first, poses, cameras), keep
-
-
-def _exif_K(view: View) -> np.ndarray | None:
-    """Working intrinsics with the focal length that EXIF states, about the photo's middle."""
-    focal = view.focal_px_prior
-    if focal is None:
-        return None
-    width, height = view.original_size
-    K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
-    return working_intrinsics(K, view.working_from_original)
-
-
-def _cameras(views: list[View], shared_focal: bool | None) -> list[int]:
-    """For each photo the number of its camera: as told, or as far as sizes and EXIF tell."""
-    if shared_focal is not None:
-        return [0 if shared_focal else index for index in range(len(views))]
-    kinds = [(tuple(sorted(view.original_size)), view.focal_px_prior) for view in views]
-    return [kinds.index(kind) for kind in kinds]
 
 
 def _network(

@@ -1,7 +1,7 @@
 """From predictions and matches to cameras and depths: where the aligner and the matches meet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import log
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from pointmap.alignment.bundle import Adjusted, adjust
 from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, search_focals, trust, verify
+from pointmap.priors import KnownDistance
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group
 
@@ -53,6 +54,19 @@ class Priors:
     """Views with one number share their focal length where it is not known."""
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is known beside exact cameras, per view of the working images, as `align` takes it."""
+
+    intrinsics: Sequence[Any]
+    """Soft ones."""
+    world_from_cam: Sequence[Any]
+    """Soft ones."""
+    depths: Sequence[Any]
+    gravity: Sequence[Any]
+    distances: Sequence[KnownDistance] = field(default_factory=list)
+
+
 def pose_views(
     groups: Sequence[Group],
     matches: Sequence[PairMatches],
@@ -60,6 +74,7 @@ def pose_views(
     priors: Priors,
     *,
     start: Priors | None = None,
+    beside: Beside | None = None,
     refine: Literal["align", "none"] = "align",
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -71,6 +86,7 @@ def pose_views(
         shapes: (height, width) of every working image.
         priors: What is known, and kept.
         start: Cameras to begin with, from elsewhere, beside those that are known; kept until bundle adjustment.
+        beside: What else is known. Bundle adjustment does not look at that: `to_known_world` once more afterwards.
     """
     first = start or priors
     settings: dict[str, Any] = {
@@ -83,7 +99,12 @@ def pose_views(
         "seed": seed,
         "progress": progress,
     }
+    if beside is not None:
+        settings |= {"depths": beside.depths, "gravity": beside.gravity, "distances": beside.distances}
+        settings["world_from_cam"] = _or(first.world_from_cam, beside.world_from_cam)
     if not matches:
+        if beside is not None:
+            settings["intrinsics"] = _or(_or(priors.intrinsics, beside.intrinsics), first.intrinsics)
         return Posed(align(groups, **settings), {})
     known = np.array([K is not None for K in priors.intrinsics])
     told = np.array([K is not None for K in first.intrinsics])
@@ -121,6 +142,8 @@ def pose_views(
         return Posed(alignment, ties)
     # The depths once more, for the cameras as they are now, and through the points that these determine.
     known_poses, known_intrinsics = list(priors.world_from_cam), list(first.intrinsics)
+    if beside is not None:
+        known_poses = _or(known_poses, beside.world_from_cam)
     for view in adjusted.took_part.nonzero()[:, 0].tolist():
         known_poses[view] = adjusted.world_from_cam[view].numpy()
         known_intrinsics[view] = adjusted.intrinsics[view].numpy()
@@ -129,6 +152,11 @@ def pose_views(
     depths = [torch.from_numpy(depth) for depth in alignment.depths]
     anchored = anchor_depths(depths, directed, adjusted, noise_px=max_error_px)
     return Posed(replace(alignment, depths=[depth.numpy() for depth in anchored]), ties)
+
+
+def _or(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
+    """The first where known, else the second."""
+    return [b if a is None else a for a, b in zip(first, second, strict=True)]
 
 
 def _without_runaway(matches: Sequence[PairMatches], unknowns: dict[str, Any]) -> Adjusted:

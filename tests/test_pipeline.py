@@ -163,6 +163,72 @@ def test_a_mask_of_another_size_is_refused(photos, weights):
         pointmap.reconstruct(photos, model=weights, masks=[np.ones((2, 3)), None, None, None], progress=False)
 
 
+def test_known_depths_distances_and_gravity_settle_the_world(photos, tmp_path):
+    truth = make_scene(scale=2, num_photos=4)
+    cameras = {"intrinsics": list(truth.working_intrinsics)}
+    settings = {"model": Oracle(), "image_size": 64, "progress": False, **cameras}
+    down = [0.2, 1.0, 0.1] @ truth.world_from_cam[2, :3, :3] / np.linalg.norm([0.2, 1.0, 0.1])
+    apart = float(np.linalg.norm(truth.world_from_cam[0, :3, 3] - truth.world_from_cam[3, :3, 3]))
+    np.save(tmp_path / f"{truth.names[1].removesuffix('.jpg')}.npy", 8 * truth.depths[1])
+
+    by_depth = pointmap.reconstruct(photos, depths=tmp_path, **settings)
+    by_soft_depth = pointmap.reconstruct(photos, depths=pointmap.Soft(tmp_path, 0.02), **settings)
+    by_distance = pointmap.reconstruct(
+        photos, distances=[pointmap.KnownDistance(0, 3, length=8 * apart)], gravity=[None, None, down, None], **settings
+    )
+
+    np.testing.assert_array_equal(by_depth.depths[1], (8 * truth.depths[1]).astype(np.float32))
+    for scene in (by_depth, by_soft_depth, by_distance):
+        for index in range(4):
+            assert abs(np.median(scene.depths[index] / truth.depths[index]) / 8 - 1) < 0.03
+    np.testing.assert_allclose(by_distance.world_from_cam[2, :3, :3] @ down, [0, 1, 0], atol=1e-6)
+    between = by_distance.world_from_cam[0, :3, 3] - by_distance.world_from_cam[3, :3, 3]
+    assert np.linalg.norm(between) == pytest.approx(8 * apart, rel=1e-6)
+    assert by_distance.report["dropped"] == []
+
+
+def test_a_distance_between_pixels_is_one_of_the_original_photos(photos, tmp_path):
+    truth = make_scene(scale=2, num_photos=4)
+    for name, color in zip(truth.names, truth.colors, strict=True):
+        Image.fromarray(color).resize((2 * color.shape[1], 2 * color.shape[0])).save(tmp_path / name, quality=95)
+    known = pointmap.KnownDistance((0, 21, 31), (1, 60.5, 40.25), length=3.0)
+
+    scene = pointmap.reconstruct(tmp_path, model=Oracle(), image_size=64, distances=[known], progress=False)
+
+    ends = []
+    for photo, x, y in (known.a, known.b):
+        u, v = (x + 0.5) / 2 - 0.5, (y + 0.5) / 2 - 0.5
+        ray = np.linalg.inv(scene.intrinsics[photo]) @ [x, y, 1]
+        point = scene.depths[photo][round(v), round(u)] * ray
+        ends.append(scene.world_from_cam[photo, :3, :3] @ point + scene.world_from_cam[photo, :3, 3])
+    assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(3.0, rel=1e-5)
+    with pytest.raises(InputError, match="number of a photo"):
+        pointmap.reconstruct(
+            tmp_path,
+            model=Oracle(),
+            image_size=64,
+            distances=[pointmap.KnownDistance(0, 9, length=3.0)],
+            progress=False,
+        )
+
+
+def test_soft_positions_move_the_scene_to_where_they_are(photos):
+    truth = make_scene(scale=2, num_photos=4)
+    positions = [np.block([[np.eye(3), pose[:3, 3:]], [np.eye(4)[3:]]]) for pose in truth.world_from_cam]
+
+    scene = pointmap.reconstruct(
+        photos,
+        model=Oracle(),
+        image_size=64,
+        intrinsics=[pointmap.Soft(K, 0.01) for K in truth.working_intrinsics],
+        world_from_cam=[pointmap.Soft(pose, (np.inf, 0.05)) for pose in positions],
+        progress=False,
+    )
+
+    np.testing.assert_allclose(scene.world_from_cam, truth.world_from_cam, atol=0.05)
+    np.testing.assert_allclose(scene.intrinsics[:, 0, 0], truth.working_intrinsics[:, 0, 0], rtol=0.02)
+
+
 def test_the_focal_length_in_exif_is_taken_as_known(photos, weights, tmp_path):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 35  # millimetres on 35 mm film, whose diagonal is 43.27 mm

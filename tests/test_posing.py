@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from alignment.alignment_scenes import complete, make_groups, make_truth, pose_errors
 from match.match_scenes import turn
@@ -10,9 +11,11 @@ from match.match_scenes import turn
 from pointmap import posing
 from pointmap.alignment import align
 from pointmap.alignment.bundle import adjust
+from pointmap.alignment.known_world import to_known_world
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, verify
-from pointmap.posing import Priors, pose_views
+from pointmap.posing import Beside, Priors, pose_views
+from pointmap.priors import Soft
 
 SHAPES = [(64, 96), (96, 64), (80, 80)]
 
@@ -114,6 +117,29 @@ def test_right_matches_give_right_cameras_where_the_network_is_wrong():
     turned, moved = pose_errors(found.world_from_cam, truth)
     assert turned < 1.5
     assert moved < 0.05
+
+
+def test_what_is_known_of_the_world_outlives_bundle_adjustment():
+    truth = make_truth(SHAPES, offset=(4, -3))
+    groups = misled(make_groups(truth, complete(3)))
+    soft = [Soft(pose, (2.0, 0.05)) for pose in truth.world_from_cam]
+    down = np.array([0.0, 0.6, 0.8])
+    gravity = [truth.world_from_cam[0, :3, :3].T @ down, None, None]
+    depths = [None, 4 * truth.depths[1], None]
+    known = priors(truth, known=True)
+
+    by_poses = Beside([None] * 3, soft, [None] * 3, [None] * 3)
+    by_sensors = Beside([None] * 3, [None] * 3, depths, gravity)
+    posed = pose_views(groups, all_matches(truth), SHAPES, known, beside=by_poses).alignment
+    sensed = pose_views(groups, all_matches(truth), SHAPES, known, beside=by_sensors).alignment
+    posed = to_known_world(posed, world_from_cam=soft)
+    sensed = to_known_world(sensed, depths=depths, gravity=gravity)
+
+    np.testing.assert_allclose(posed.world_from_cam, truth.world_from_cam, atol=0.05)
+    np.testing.assert_allclose(sensed.world_from_cam[0, :3, :3] @ gravity[0], [0, 1, 0], atol=1e-9)
+    np.testing.assert_array_equal(sensed.depths[1], depths[1].astype(np.float32))
+    assert np.median(sensed.depths[0] / truth.depths[0]) == pytest.approx(4, rel=0.02)
+    assert pose_errors(sensed.world_from_cam, truth)[0] < 1.5
 
 
 def test_without_matches_it_is_the_aligner():

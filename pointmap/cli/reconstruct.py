@@ -17,6 +17,9 @@ def reconstruct(
     image_size: int | None = None,
     pairs: str = "auto",
     shared_focal: bool | None = None,
+    masks: Path | None = None,
+    depths: Path | None = None,
+    depth_sigma: float | None = None,
     descriptor: str = "network",
     matcher: str = "sift",
     poses: Literal["auto", "network", "sfm"] = "auto",
@@ -42,6 +45,10 @@ def reconstruct(
         pairs: Which photos meet: auto, complete, retrieval-N, window-N, log-window-N or one-to-all-N.
         shared_focal: True: all photos were taken with one focal length. False: each with one of its own. Default:
             photos of one size share theirs.
+        masks: A folder of images, called and sized like the photos: non-zero pixels are kept, others take no part.
+        depths: A folder of known depth maps, called like the photos: 16-bit images in millimetres, or .npy files in the
+            unit that the scene shall have. Of some photos is enough.
+        depth_sigma: How far off these may be, as a share: 0.02 for 2 %. Without it they are kept as they are.
         descriptor: What says which photos are alike: network, efficientnet or dinov2 (pip install 'pointmap[match]').
         matcher: What finds exact matches: sift, superglue or lightglue (pip install 'pointmap[match]'), descriptors.
         poses: 'network': cameras by its matches and keypoints. 'sfm': by structure from motion on keypoints alone
@@ -72,8 +79,11 @@ def reconstruct(
 
     from pointmap.export.folder import prepare_folder, write_outputs
     from pointmap.pipeline import reconstruct as run
+    from pointmap.priors import Soft
     from pointmap.progress import ProgressBar
 
+    if depth_sigma is not None and depths is None:
+        raise InputError("--depth-sigma says how sure --depths are, but none are given. Name their folder, too.")
     own_cache = prepare_folder(output) / "cache"
     scene = run(
         photos[0] if len(photos) == 1 else list(photos),
@@ -81,6 +91,8 @@ def reconstruct(
         image_size=image_size,
         pairs=pairs,
         shared_focal=shared_focal,
+        masks=masks,
+        depths=Soft(depths, depth_sigma) if depths is not None and depth_sigma is not None else depths,
         descriptor=descriptor,
         matcher=matcher,
         poses=poses,
