@@ -30,7 +30,7 @@ class DenseView:
     """0 where no group says anything, or where the best point would be behind the camera."""
 
     confidence: Float[Tensor, "h w"]
-    """The largest that any group predicts, at least 1."""
+    """The largest that any group that counts predicts, at least 1."""
 
     loss: float
     """The view's part of the objective, in world units."""
@@ -42,18 +42,21 @@ def dense_views(
     intrinsics: Float[Tensor, "views 3 3"],
     world_from_cam: Float[Tensor, "views 4 4"],
     world_from_group: Float[Tensor, "groups 4 4"],
+    group_weights: Float[Tensor, "groups"],
     *,
     known: dict[int, KnownDepths] | None = None,
 ) -> Iterator[DenseView]:
     """The z-depths of each view with the smallest weighted sum of distances to what all groups predict.
 
     Args:
+        group_weights: How much each group counts, in [0, 1].
         known: Of some views: depths that are known of their pixels, row by row.
     """
     for view, obs, seen in _whole_views(problem, views):
         cam_from_group = invert_similarity(world_from_cam[view]) @ world_from_group[problem.group_of[obs]]
         told = (known or {}).get(view)
-        yield _dense_view(view, seen, problem.side_scale[obs], intrinsics[view], cam_from_group.float(), told)
+        counts = group_weights[problem.group_of[obs]]
+        yield _dense_view(view, seen, problem.side_scale[obs], counts, intrinsics[view], cam_from_group.float(), told)
 
 
 def _whole_views(problem: Problem, views: list[int]) -> Iterator[tuple[int, Int[Tensor, "n"], list[Observation]]]:
@@ -91,6 +94,7 @@ def _dense_view(
     view: int,
     seen: list[Observation],
     side_scale: Float[Tensor, "n"],
+    counts: Float[Tensor, "n"],
     intrinsics: Float[Tensor, "3 3"],
     cam_from_group: Float[Tensor, "n 4 4"],
     known: KnownDepths | None,
@@ -101,7 +105,8 @@ def _dense_view(
     offsets[1] *= (intrinsics[0, 0] / intrinsics[1, 1]).float()
     rays = directions(offsets[None], intrinsics[None, 0, 0])
     points = torch.stack([observation.points.reshape(-1, 3).mT for observation in seen])
-    weights = torch.stack([observation.weights.reshape(-1) for observation in seen]) * side_scale[:, None].float()
+    weights = torch.stack([observation.weights.reshape(-1) for observation in seen])
+    weights *= (side_scale * counts)[:, None].float()
     predicted = move(cam_from_group, points)
     depth, distances = torch.empty_like(weights[0]), torch.empty_like(weights)
     for chunk in split(torch.zeros(len(seen), dtype=torch.int64, device=points.device), height * width):
@@ -112,6 +117,7 @@ def _dense_view(
     if bool((depth < 0).any()):
         depth = depth.clamp_min(0)
         distances = (depth * rays - predicted).square().sum(1).sqrt()
-    best = torch.stack([observation.confidences for observation in seen]).amax(0).clamp_min(1)
+    believed = counts >= min(0.5, float(counts.max()))
+    best = torch.stack([o.confidences for o, use in zip(seen, believed.tolist(), strict=True) if use]).amax(0)
     loss = float((weights * distances).sum(dtype=torch.float64))
-    return DenseView(view, depth.reshape(height, width), best, loss)
+    return DenseView(view, depth.reshape(height, width), best.clamp_min(1), loss)

@@ -6,7 +6,7 @@ world:
 
     loss = mean over pixels of first views of w |chi - S_g X|  +  the same over the pixels of all other views
 
-with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the
+(times k - 1, where groups are of k > 2 views) with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the
 loss would shrink to nothing. The fast solver minimises the same sum; this module is for gradients: one's own loss
 terms, refinement by Adam, and the check of the solver.
 """

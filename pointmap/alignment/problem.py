@@ -66,7 +66,8 @@ class Problem:
     """True where the observation shows the view in whose camera frame its group is."""
 
     side_scale: Float[Tensor, "obs"]
-    """One over the number of pixels of all first observations, or of all others: the objective's two means."""
+    """One over the number of pixels of all first observations, or of all others times how many others there are per
+    first: the objective's two means."""
 
     mean_confidences: Float[Tensor, "obs"]
 
@@ -258,7 +259,11 @@ def _side_scale(
 ) -> Float[Tensor, "obs"]:
     sizes = torch.tensor([h * w for h, w in shapes], dtype=torch.float64, device=first.device)
     pixels = sizes[view_of]
-    return torch.where(first, 1 / pixels[first].sum().clamp(min=1), 1 / pixels[~first].sum().clamp(min=1))
+    # A group of k views has k - 1 others, whose pixels weigh as much as those of the first.
+    others_per_first = (~first).sum().clamp(min=1) / first.sum().clamp(min=1)
+    return torch.where(
+        first, 1 / pixels[first].sum().clamp(min=1), others_per_first / pixels[~first].sum().clamp(min=1)
+    )
 
 
 def _fetched(group: AnyGroup) -> Group:

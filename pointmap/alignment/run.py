@@ -38,7 +38,7 @@ _LAST_PIXELS = 10_000
 _LEAST_PIXELS = 256
 _FIRST_BUDGET = 500_000
 _LAST_BUDGET = 1_500_000
-_LAST_TOLERANCE = 5e-5
+_LAST_TOLERANCE = 1e-5
 """A pass leaves about half of what it gains to those after it."""
 
 
