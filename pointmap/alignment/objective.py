@@ -6,9 +6,10 @@ world:
 
     loss = mean over pixels of first views of w |chi - S_g X|  +  the same over the pixels of all other views
 
-(times k - 1, where groups are of k > 2 views) with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the
-loss would shrink to nothing. The fast solver minimises the same sum; this module is for gradients: one's own loss
-terms, refinement by Adam, and the check of the solver.
+with weights w = log(confidence), and the scales of all S_g tied to a geometric mean `base_scale`, without which the
+loss would shrink to nothing. Where groups are of k > 2 views, the second mean counts k - 1 times. The fast solver
+minimises the same sum; this module is for gradients: one's own loss terms, refinement by Adam, and the check of the
+solver.
 """
 
 from collections.abc import Sequence
