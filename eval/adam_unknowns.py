@@ -28,30 +28,39 @@ class Unknowns:
     """N vectors (h * w)."""
 
     @classmethod
+    def of(
+        cls, world_from_cam: np.ndarray, world_from_group: np.ndarray, focals: np.ndarray, depths: list[np.ndarray]
+    ) -> "Unknowns":
+        """From poses (N, 4, 4), similarities (G, 4, 4), focal lengths (N,) and N maps of positive depths.
+
+        The world is scaled to the mean group scale 0.5.
+        """
+        scale = np.cbrt(np.linalg.det(world_from_group[:, :3, :3]))[:, None]
+        world = BASE_SCALE / np.exp(np.log(scale).mean())
+        group_turns, group_places = world_from_group[:, :3, :3] / scale[..., None], world_from_group[:, :3, 3] / scale
+        group_poses = [_quaternion(group_turns), _log1p(group_places), np.log(scale)]
+        view_poses = [_quaternion(world_from_cam[:, :3, :3]), _log1p(world * world_from_cam[:, :3, 3])]
+        return cls(
+            torch.from_numpy(np.concatenate(group_poses, axis=1)).float(),
+            torch.from_numpy(np.concatenate(view_poses, axis=1)).float(),
+            torch.from_numpy(FOCAL_RATE * np.log(focals)[:, None]).float(),
+            [torch.from_numpy(np.log(world * depth).ravel()).float() for depth in depths],
+        )
+
+    @classmethod
     def start(cls, found: Alignment, first_views: Sequence[int]) -> "Unknowns":
-        """From an alignment, e.g. `align(..., refine="none")`, brought to the mean group scale 0.5.
+        """From an alignment, e.g. `align(..., refine="none")`.
 
         A group that it left out begins at the camera of its first view, a view at the first one's.
         """
         world_from_cam, world_from_group = found.world_from_cam.copy(), found.world_from_group.copy()
         world_from_cam[~found.registered] = world_from_cam[found.registered][0]
         left_out = np.isnan(world_from_group[:, 0, 0])
-        scale = np.cbrt(np.linalg.det(world_from_group[:, :3, :3]))
-        world = np.exp(np.log(scale[~left_out]).mean())
+        scale = np.exp(np.log(np.linalg.det(world_from_group[~left_out, :3, :3])).mean() / 3)
         world_from_group[left_out] = world_from_cam[np.array(first_views)[left_out]]
-        world_from_group[left_out, :3, :3] *= world
-        scale[left_out] = world
-        factor = BASE_SCALE / world
-        turn, place = world_from_group[:, :3, :3] / scale[:, None, None], world_from_group[:, :3, 3] / scale[:, None]
-        group_poses = [_quaternion(turn), _log1p(place), np.log(scale)[:, None]]
-        view_poses = [_quaternion(world_from_cam[:, :3, :3]), _log1p(world_from_cam[:, :3, 3] * factor)]
-        depths = [np.nan_to_num(depth, nan=1.0).clip(1e-6 / factor) * factor for depth in found.depths]
-        return cls(
-            torch.from_numpy(np.concatenate(group_poses, axis=1)).float(),
-            torch.from_numpy(np.concatenate(view_poses, axis=1)).float(),
-            torch.from_numpy(FOCAL_RATE * np.log(found.intrinsics[:, :1, 0])).float(),
-            [torch.from_numpy(np.log(depth).ravel()).float() for depth in depths],
-        )
+        world_from_group[left_out, :3, :3] *= scale
+        depths = [np.nan_to_num(depth, nan=scale).clip(1e-6 * scale) for depth in found.depths]
+        return cls.of(world_from_cam, world_from_group, found.intrinsics[:, 0, 0], depths)
 
     def trainable(self) -> "Unknowns":
         """A copy with gradients, all 0."""

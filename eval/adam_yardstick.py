@@ -79,7 +79,7 @@ class AdamYardstick:
     """The optimisation, ready to run.
 
     Args:
-        groups: Finite predictions; k >= 2 views each.
+        groups: Finite predictions of pairs.
         centres: (N, 2) principal points x and y.
     """
 

@@ -1,4 +1,4 @@
-"""Alignment with some of its pairs replaced by nonsense, beside 300 Adam steps from the same start.
+"""Alignment with some of its pairs replaced by nonsense, beside 300 Adam steps.
 
     python -m eval.alignment_robustness -o eval-alignment     # robustness.json, and the tables of docs/alignment.md
     python -m eval.alignment_robustness --shares 0.2 --kinds pose --seeds 1 --adam-seeds 0
@@ -12,6 +12,9 @@ confidences stay as they are. Kinds of nonsense:
     twins     the same, but both orders of the pair agree: two places that look alike
     scale     the second view's points 2 to 4 times as far, or as near
     points    all points of both views at random, in front of the camera, where the scene is
+
+Adam (`eval.adam_yardstick`) runs twice: from our start, which knows of groups that contradict the others, and from the
+spanning tree of the surest pairs, as DUSt3R does (`eval.adam_tree_start`).
 
 Every seed is another scene with other spoilt pairs; figures are the median over seeds, and the worst seed. "Found" are
 groups whose `Alignment.group_weights` is below 0.5: which share of them was spoilt (precision), and which share of the
@@ -33,6 +36,7 @@ from pointmap.atomic import write_bytes
 from pointmap.export.plain_json import json_bytes
 from pointmap.scene import Group
 
+from .adam_tree_start import tree_start
 from .adam_unknowns import Unknowns
 from .adam_yardstick import STEPS, AdamYardstick
 from .alignment_scenes import AlignmentScene, camera_errors, synthetic
@@ -62,7 +66,11 @@ class Row:
     """Of the mean radius."""
     registered: int
     adam_relative_rotation: float
+    """From our start."""
     adam_centres: float
+    tree_relative_rotation: float
+    """From the spanning tree."""
+    tree_centres: float
     precision: float
     """NaN where no group was found."""
     recall: float
@@ -72,18 +80,16 @@ class Row:
 def spoil(scene: AlignmentScene, share: float, kind: str, seed: int) -> tuple[AlignmentScene, np.ndarray]:
     """Replace a share of the pairs of photos by nonsense; and which groups those are, (G,) bool."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
-    pairs = sorted({tuple(sorted(group.views)) for group in scene.groups})
+    pair_of = [tuple(sorted(group.views)) for group in scene.groups]
+    pairs = sorted(set(pair_of))
     chosen = random.choice(len(pairs), round(share * len(pairs)), replace=False)
     motions = {pairs[number]: _motion(random) for number in chosen}
-    spoilt = np.array([tuple(sorted(group.views)) in motions for group in scene.groups])
     groups = list(scene.groups)
+    spoilt = np.array([pair in motions for pair in pair_of])
     for number in spoilt.nonzero()[0]:
-        group = groups[number]
-        if kind == "twins":
-            motion = _seen_from_first(scene, group, motions[tuple(sorted(group.views))])
-        else:
-            motion = _motion(random)
-        groups[number] = _spoilt(group, kind, motion, random)
+        twins = kind == "twins"
+        motion = _seen_from_first(scene, groups[number], motions[pair_of[number]]) if twins else _motion(random)
+        groups[number] = _spoilt(groups[number], kind, motion, random)
     return replace(scene, groups=groups), spoilt
 
 
@@ -145,13 +151,13 @@ def measure(scene_name: str, kind: str, share: float, seed: int, *, adam_steps: 
     errors = camera_errors(found.world_from_cam, scene.world_from_cam)
     suspect = found.group_weights < _FOUND
     hits = int((suspect & spoilt).sum())
-    adam = np.nan, np.nan
+    adam: list[float] = []
     if adam_steps:
-        start = align(scene.groups, refine="none", principal_points=scene.centres)
         yardstick = AdamYardstick(scene.groups, scene.centres)
-        outcome = yardstick.run(Unknowns.start(start, scene.first_views), adam_steps)
-        of_adam = camera_errors(outcome.world_from_cam, scene.world_from_cam)
-        adam = of_adam.relative_rotation, of_adam.centres
+        our_start = align(scene.groups, refine="none", principal_points=scene.centres)
+        for start in (Unknowns.start(our_start, scene.first_views), tree_start(scene.groups, scene.centres)):
+            of_adam = camera_errors(yardstick.run(start, adam_steps).world_from_cam, scene.world_from_cam)
+            adam += of_adam.relative_rotation, of_adam.centres
     return Row(
         scene_name,
         kind,
@@ -160,7 +166,7 @@ def measure(scene_name: str, kind: str, share: float, seed: int, *, adam_steps: 
         errors.relative_rotation,
         errors.centres,
         errors.registered,
-        *adam,
+        *(adam or [np.nan] * 4),
         precision=float(hits / suspect.sum()) if suspect.any() else np.nan,
         recall=float(hits / spoilt.sum()) if spoilt.any() else np.nan,
     )
@@ -168,7 +174,7 @@ def measure(scene_name: str, kind: str, share: float, seed: int, *, adam_steps: 
 
 def table(rows: list[Row]) -> str:
     """Median over seeds (worst seed), errors also as a multiple of those of the same scenes without nonsense."""
-    header = "scene", "nonsense", "rel. rotation", "of clean", "centres", "of clean", "Adam rotation", "Adam centres"
+    header = "scene", "nonsense", "rel. rotation", "of clean", "centres", "of clean", "Adam, our start", "Adam, tree"
     header = (*header, "precision", "recall")
     clean = {(row.scene, row.seed): row for row in rows if row.share == 0}
     cases = dict.fromkeys((row.scene, row.kind if row.share else "none", row.share) for row in rows)
@@ -186,8 +192,8 @@ def table(rows: list[Row]) -> str:
                 _spread(by_rotation, "{:.2f}"),
                 _spread(centres, "{:.2%}"),
                 _spread(by_centres, "{:.2f}"),
-                _spread([row.adam_relative_rotation for row in some], "{:.2f}°"),
-                _spread([row.adam_centres for row in some], "{:.1%}"),
+                _of_adam(some, "adam"),
+                _of_adam(some, "tree"),
                 _mean([row.precision for row in some]),
                 _mean([row.recall for row in some]),
             ]
@@ -198,6 +204,15 @@ def table(rows: list[Row]) -> str:
 def _spread(values: list[float], pattern: str) -> str:
     known = [value for value in values if not np.isnan(value)]
     return f"{pattern.format(np.median(known))} ({pattern.format(max(known))})" if known else "-"
+
+
+def _of_adam(rows: list[Row], start: str) -> str:
+    """Medians of rotation and centres."""
+    rotation, centres = (
+        np.median([value for row in rows if not np.isnan(value := getattr(row, f"{start}_{name}"))] or [np.nan])
+        for name in ("relative_rotation", "centres")
+    )
+    return "-" if np.isnan(rotation) else f"{rotation:.2f}°, {centres:.1%}"
 
 
 def _mean(values: list[float]) -> str:

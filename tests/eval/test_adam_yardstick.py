@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from eval.adam_tree_start import tree_start
 from eval.adam_unknowns import Unknowns, rotation_matrix
 from eval.adam_yardstick import AdamYardstick, autograd_adam
 from eval.alignment_scenes import GOLDEN, camera_errors, golden, synthetic
@@ -86,6 +87,19 @@ def test_it_begins_where_our_alignment_starts():
     before = camera_errors(found.world_from_cam, scene.world_from_cam)
     after = camera_errors(outcome.world_from_cam, scene.world_from_cam)
     assert after.centres == pytest.approx(before.centres, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["n4", "n3mixed"])
+def test_the_start_along_a_tree_is_near_the_truth_with_a_focal_length_for_each_view(name):
+    scene = golden(name)
+
+    outcome = AdamYardstick(scene.groups, scene.centres).run(tree_start(scene.groups, scene.centres), 0)
+
+    errors = camera_errors(outcome.world_from_cam, scene.world_from_cam)
+    assert errors.relative_rotation < 2
+    assert errors.centres < 0.03
+    np.testing.assert_allclose(outcome.focals, scene.focals, rtol=0.01)
+    assert outcome.losses[0] < public(name)["init.loss"].item()
 
 
 def test_a_quaternion_of_any_length_is_a_rotation():

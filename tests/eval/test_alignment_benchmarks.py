@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from eval.alignment_priors import measure as measure_priors
+from eval.alignment_priors import table as priors_table
 from eval.alignment_robustness import KINDS, spoil
 from eval.alignment_robustness import Row as RobustnessRow
 from eval.alignment_robustness import table as robustness_table
@@ -152,10 +154,25 @@ def test_both_orders_of_twins_tell_the_same_wrong_pose():
 
 
 def test_errors_under_nonsense_are_shown_as_multiples_of_the_same_scene_without_it():
-    clean = RobustnessRow("loop", "pose", 0.0, 0, 0.1, 0.01, 4, 0.2, 0.02, np.nan, np.nan)
+    clean = RobustnessRow("loop", "pose", 0.0, 0, 0.1, 0.01, 4, 0.2, 0.02, 30.0, 0.5, np.nan, np.nan)
     spoilt = replace(clean, share=0.2, relative_rotation=0.15, centres=0.03, precision=1.0, recall=0.5)
 
     shown = robustness_table([clean, spoilt])
 
     assert "| pose 20% | 0.150° (0.150°) | 1.50 (1.50) | 3.00% (3.00%) | 3.00 (3.00) |" in " ".join(shown.split())
-    assert "50%" in shown
+    assert "| 0.20°, 2.0% | 30.00°, 50.0% | 100% | 50% |" in " ".join(shown.split())
+
+
+def test_what_is_known_exactly_is_kept_and_helps():
+    nothing, poses = (measure_priors("4x28x20", given, 0) for given in ("nothing", "poses"))
+
+    assert np.isnan(nothing.kept)
+    assert poses.kept < 1e-9
+    assert poses.relative_rotation < nothing.relative_rotation
+    assert poses.scale < 0.05
+    assert "| poses " in priors_table([nothing, poses])
+
+
+@pytest.mark.parametrize("given", ["all, soft", "poses of every second view", "a distance"])
+def test_align_takes_what_the_benchmark_gives(given):
+    assert measure_priors("3x28x20", given, 0).relative_rotation < 5
