@@ -129,17 +129,19 @@ def fit_depths(
     ray, length = chunk.spread(rays), chunk.spread(squared)
     along = (ray * predicted).sum(1).div_(length)
     across = torch.addcmul(predicted, ray, along[:, None], value=-1).square_().sum(1)
-    shares = weights if shares is None else shares
-    for number in range(rounds + 1):
-        if number:
-            shares = weights / distances.clamp_min_(floor)
+
+    def best(shares: Tensor, near: Tensor | None) -> tuple[Tensor, Tensor]:
         total = chunk.gather(shares)
-        free = chunk.gather(shares * along) / total.clamp_min(1e-30)
-        depths = free if known is None else known.joined(free, total * squared, depths if number else free)
-        distances = torch.addcmul(across, (chunk.spread(depths) - along).square_(), length).sqrt_()
-        if floor is None:
-            floor = _floor_of(_some(distances, weights, weights.numel()))
-    return Fit(depths, distances, weights / distances.clamp_min(floor))
+        depths = chunk.gather(shares * along) / total.clamp_min(1e-30)
+        if known is not None:
+            depths = known.joined(depths, total * squared, depths if near is None else near)
+        return depths, torch.addcmul(across, (chunk.spread(depths) - along).square_(), length).sqrt_()
+
+    depths, distances = best(weights if shares is None else shares, None)
+    least = _floor_of(_some(distances, weights, weights.numel())) if floor is None else floor
+    for _ in range(rounds):
+        depths, distances = best(weights / distances.clamp_min_(least), depths)
+    return Fit(depths, distances, weights / distances.clamp_min(least))
 
 
 def _some(distances: Float[Tensor, "obs k"], weights: Float[Tensor, "obs k"], total: int) -> Float[Tensor, "few"]:
