@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointmap.alignment.relations import UNITS, Relations, cycle_errors, relate
+from pointmap.alignment.relations import UNITS, Relations, relate, weigh_cycles
 from pointmap.alignment.spanning_tree import Forest, spanning_forest
 from pointmap.geometry.rotations import rotation_from_vector, vector_from_rotation
 from pointmap.geometry.similarity import invert_similarity, split_similarity
@@ -31,6 +31,9 @@ TOLERANCES = (5.0, 0.0953, 0.1)
 
 _SPREADS = 4.0
 """Times the median disagreement of all groups, up to which none is doubted either: wide baselines are noisy."""
+
+_LIMITS = (30.0, 0.405, 0.4)
+"""More is doubted where all groups disagree, too: as `TOLERANCES`, 50 % of scale."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,12 @@ def average(
     group_of, view_of = group_of.cpu(), view_of.cpu()
     reliability = _reliability(residuals, strengths)
     relations = relate(view_from_group, centres, reliability, group_of, view_of, num_groups)
-    errors, in_cycle = cycle_errors(relations, num_views)
+    evidence = weigh_cycles(relations, num_views)
     # Nothing speaks for or against a relation without a cycle: it stands between those that fit and those that do not.
-    support = torch.where(in_cycle, (-8 * errors).exp(), 0.05)
+    support = torch.where(evidence.in_cycle, (-8 * evidence.errors).exp(), 0.05)
     shown = torch.zeros(num_views, dtype=torch.bool)
     shown[view_of] = True
-    forest = spanning_forest(shown, relations.a, relations.b, relations.strength * support)
+    forest = spanning_forest(shown, relations.a, relations.b, relations.strength * support * (1 + evidence.seconded))
 
     system = _Laplacian(relations, forest, num_views)
     scale, rotation, offset = _along_tree(relations, forest, num_views)
@@ -285,11 +288,11 @@ def _lower_median(
 
 def _limits(disagreements: Float[Tensor, "groups 3"], relations: Relations) -> Float[Tensor, "3"]:
     """Up to which a group is not doubted."""
-    limits = torch.tensor(TOLERANCES, dtype=torch.float64)
+    least, most = torch.tensor([TOLERANCES, _LIMITS], dtype=torch.float64)
     compared = relations.group.unique()
     if not len(compared):
-        return limits
-    return torch.maximum(limits, _SPREADS * disagreements[compared].median(0).values)
+        return least
+    return (_SPREADS * disagreements[compared].median(0).values).clamp(least, most)
 
 
 def _weight(disagreements: Float[Tensor, "n 3"], limits: Float[Tensor, "3"]) -> Float[Tensor, "n"]:

@@ -11,7 +11,7 @@ from pointmap.alignment.linear_system import LinearSystem
 from pointmap.alignment.pixels import Swept
 from pointmap.alignment.sampled_priors import SampledPriors
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.state import counting, mean_scale
+from pointmap.alignment.state import mean_scale
 from pointmap.shapes import Float, Int
 
 SMOOTH_MEASUREMENTS = 4
@@ -75,7 +75,7 @@ def camera_information(
     if priors is not None and per_loss > 0:
         terms = priors.at(at.state)
         equations.add(terms.slopes / per_loss, terms.blocks / per_loss, terms.pair_blocks / per_loss)
-    counts = counting(sample.group_weights).double()
+    counts = sample.group_weights.double()
     return CameraInformation(
         equations=equations,
         group_of=sample.group_of,

@@ -19,7 +19,7 @@ from torch import Tensor
 from pointmap.alignment.linear_system import LinearSystem
 from pointmap.alignment.pixels import Swept
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.state import BASE_SCALE, Fixed, State, cam_from_group, counting, mean_scale
+from pointmap.alignment.state import BASE_SCALE, Fixed, State, cam_from_group, mean_scale
 from pointmap.geometry.similarity import invert_similarity
 from pointmap.shapes import Float
 
@@ -92,8 +92,9 @@ class NormalEquations:
         )
         self.view_slopes[:, DEPTHS] = along_pull[:, :4]
         self.group_slopes = -sample.sum_by_group(torch.einsum("oakj,ojk->oa", of_group, group_pull))
-        counts = counting(sample.group_weights)
-        self.group_slopes[:, 6] -= (at.loss / counts.sum()) * counts
+        # A group that hardly counts would otherwise grow without bound, and all others shrink.
+        share = sample.group_weights / sample.group_weights.sum()
+        self.group_slopes[:, 6] -= at.loss * share
         self.extra: Tensor | None = None
 
     def add(

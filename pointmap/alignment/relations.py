@@ -98,12 +98,26 @@ def relate(
         a_from_b=view_from_group[obs_a] @ invert_similarity(view_from_group[obs_b]),
         centre_a=transform_points(view_from_group[obs_a], middle[:, None])[:, 0],
         centre_b=transform_points(view_from_group[obs_b], middle[:, None])[:, 0],
-        strength=share * strengths[obs_a] * strengths[obs_b],
+        strength=share * (strengths[obs_a] * strengths[obs_b]).sqrt(),
     )
 
 
-def cycle_errors(relations: Relations, num_views: int) -> tuple[Float[Tensor, "relations"], Bool[Tensor, "relations"]]:
-    """How badly each relation fits its cycles, from 0 to 1, and whether it is in any cycle.
+@dataclass(frozen=True)
+class Evidence:
+    """What cycles say of each relation."""
+
+    errors: Float[Tensor, "relations"]
+    """How badly it fits its cycles, from 0 to 1."""
+
+    in_cycle: Bool[Tensor, "relations"]
+    """Whether it is in any cycle."""
+
+    seconded: Float[Tensor, "relations"]
+    """How many others state the same of the same two views."""
+
+
+def weigh_cycles(relations: Relations, num_views: int) -> Evidence:
+    """How well each relation fits its cycles.
 
     Cycle-edge message passing (Lerman and Shi, "Robust group synchronization via cycle-edge message passing", FoCM
     2022): a cycle counts the more the less its other relations are suspected.
@@ -111,7 +125,7 @@ def cycle_errors(relations: Relations, num_views: int) -> tuple[Float[Tensor, "r
     own, other, third = _cycles(relations, num_views)
     suspicion = torch.zeros(len(relations), dtype=torch.float64, device=own.device)
     if not len(own):
-        return suspicion, suspicion > 0
+        return Evidence(suspicion, suspicion > 0, suspicion)
     parts = [
         _closure(relations, own[part], other[part], third[part])
         for part in torch.arange(len(own), device=own.device).split(_CYCLES_AT_ONCE)
@@ -130,7 +144,8 @@ def cycle_errors(relations: Relations, num_views: int) -> tuple[Float[Tensor, "r
         trust = (-sharpness * doubt).exp() * torch.where(alone, error, 1.0)
         total = torch.zeros_like(suspicion).index_add_(0, own, trust)
         suspicion = torch.zeros_like(suspicion).index_add_(0, own, trust * error) / total.clamp_min(1e-300)
-    return suspicion, in_cycle
+    seconded = torch.zeros_like(suspicion).index_add_(0, own[alone], 1 - error[alone])
+    return Evidence(suspicion, in_cycle, seconded)
 
 
 def _pairs_within_groups(

@@ -60,13 +60,6 @@ def move(b_from_a: Float[Tensor, "n 4 4"], points_a: Float[Tensor, "n 3 k"]) -> 
 
 
 def mean_scale(world_from_group: Float[Tensor, "groups 4 4"], weights: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
-    """Geometric mean of the scales of the similarities that count."""
+    """Geometric mean of the scales of the similarities, each counting as much as its group."""
     logs = torch.linalg.det(world_from_group[:, :3, :3]).log() / 3
-    counts = counting(weights)
-    return (logs.where(counts, 0).sum() / counts.sum().clamp_min(1)).exp()
-
-
-def counting(group_weights: Float[Tensor, "groups"]) -> Bool[Tensor, "groups"]:
-    """Groups that are not as good as left out; all, if all are."""
-    counts = group_weights > 0.01
-    return counts if bool(counts.any()) else torch.ones_like(counts)
+    return ((weights * logs).sum() / weights.sum()).exp()

@@ -1,5 +1,6 @@
 """Alignment of predictions of which a part is nonsense: the scene survives, and the bad groups are named."""
 
+import golden_inputs
 import numpy as np
 import pytest
 from alignment_scenes import Truth, complete, make_group, make_truth, pose_errors
@@ -96,6 +97,21 @@ def test_a_wrong_group_of_many_views_is_named_with_its_views():
 
     (line,) = result.dropped
     assert line.startswith("Group 42 (views 0, 1, 2, 3, 4, 5 and 1 more): contradicts the others (")
+
+
+def test_a_group_that_hardly_counts_keeps_its_size():
+    truth = make_truth(SHAPES[:4])
+    groups = [make_group(truth, pair, noise=0.2) for pair in complete(4)]
+    wrong, points = groups[4], groups[4].points[1]
+    middle, turn = points.mean((0, 1)), golden_inputs.look_at(np.zeros(3), np.array([0.35, 0, 1]))[:3, :3]
+    turned = ((points - middle) @ turn + middle).astype(np.float32)
+    groups[4] = Group(wrong.views, [wrong.points[0], turned], wrong.confidences)
+
+    result = align(groups)
+
+    scales = np.linalg.det(result.world_from_group[:, :3, :3]) ** (1 / 3)
+    assert 0.01 < result.group_weights[4] < 0.1
+    assert scales[4] == pytest.approx(np.median(scales), rel=0.1)
 
 
 def test_the_start_alone_survives_too():
