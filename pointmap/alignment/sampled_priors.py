@@ -5,7 +5,8 @@ from torch import Tensor
 
 from pointmap.alignment.given import Given
 from pointmap.alignment.known_depths import KnownDepths
-from pointmap.alignment.prior_terms import Priors, Seen, Terms, depth_shares
+from pointmap.alignment.prior_costs import depth_shares
+from pointmap.alignment.prior_terms import Priors, Seen, Terms
 from pointmap.alignment.problem import Problem
 from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import INDEPENDENT, State

@@ -13,8 +13,7 @@ from pointmap.alignment import align
 from pointmap.alignment.given import read_known
 from pointmap.alignment.known_world import to_known_world
 from pointmap.alignment.per_view import read_masks
-from pointmap.alignment.prior_terms import (
-    Seen,
+from pointmap.alignment.prior_costs import (
     depth_rows,
     depth_terms,
     distance_terms,
@@ -22,6 +21,7 @@ from pointmap.alignment.prior_terms import (
     pose_terms,
     world_directions,
 )
+from pointmap.alignment.prior_terms import Seen
 from pointmap.errors import InputError
 from pointmap.geometry.rotations import rotation_from_vector
 from pointmap.geometry.transforms import rigid
