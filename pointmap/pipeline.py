@@ -116,8 +116,9 @@ def reconstruct(
         seed: Of everything random.
 
     Returns:
-        The scene, in the camera frame of the first registered photo unless poses were given. Photos that could not be
-        read are left out, photos that could not be tied to the rest are marked in `registered`; `report` says why.
+        The scene, in the camera frame of the first registered photo unless poses or gravity are known. Photos that
+        could not be read are left out, photos that could not be tied to the rest are marked in `registered`; `report`
+        says why.
 
     Raises:
         InputError: The photos or a setting cannot be used; the message says what to do.

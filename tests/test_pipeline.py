@@ -312,6 +312,8 @@ def test_the_command_writes_everything_it_says(photos, weights, tmp_path):
         (["EMPTY"], "no photos"),
         (["BROKEN"], "broken.jpg"),
         (["PHOTOS", "--pairs", "zigzag"], "zigzag"),
+        (["PHOTOS", "--masks", "nowhere/"], "nowhere"),
+        (["PHOTOS", "--depth-sigma", "0.1"], "--depths"),
         (["PHOTOS", "--model", "nowhere/at-all.pth"], "at-all.pth"),
         (["PHOTOS", "-o", "FILE"], "FILE"),
         ([], "photos"),

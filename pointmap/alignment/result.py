@@ -19,8 +19,8 @@ def _empty() -> np.ndarray:
 class Alignment:
     """Cameras and depth maps of N views in one world frame, in pixels of the working images.
 
-    The world is the frame of the first registered view's camera, unless poses were given. Its scale is arbitrary unless
-    two given poses set it.
+    The world is the frame of the first registered view's camera, unless poses were given, or turned about it so that
+    gravity is along y. Its scale is arbitrary unless given positions, depths or distances set it.
     """
 
     world_from_cam: np.ndarray

@@ -45,16 +45,14 @@ class SampledPriors:
         views, size = len(offsets), offsets.shape[2]
         given = priors.given
         self.offsets = offsets.double()
-        self.known: KnownDepths | None = None
-        if len(priors.mapped):
-            depths = torch.zeros(views, size, device=offsets.device)
-            for view in priors.mapped.tolist():
-                known, place = given.depths[view], pixels[view][:size]
-                assert known is not None
-                depths[view, : len(place)] = known.reshape(-1)[place].float()
-            sigmas = torch.ones(views, 1, device=offsets.device)
-            sigmas[priors.mapped, 0] = priors.depth_sigmas.float()
-            self.known = KnownDepths(depths, sigmas, depth_shares(depths > 0).float())
+        self.known_depths = torch.zeros(views, size if len(priors.mapped) else 0, device=offsets.device)
+        """0 where unknown."""
+        self.sigmas = torch.ones(views, 1, device=offsets.device)
+        self.sigmas[priors.mapped, 0] = priors.depth_sigmas.float()
+        for view in priors.mapped.tolist():
+            known, place = given.depths[view], pixels[view][:size]
+            assert known is not None
+            self.known_depths[view, : len(place)] = known.reshape(-1)[place].float()
         # The pixel of each place that is an end of a known distance: its column in the sample, and its exact offset.
         count = len(priors.distances)
         self.columns = torch.full((count, 2), -1, dtype=torch.int64, device=offsets.device)
@@ -78,12 +76,10 @@ class SampledPriors:
     def known_maps(self, loss: float) -> dict[int, KnownDepths]:
         """Known depths of whole views, as strong as they are at this loss."""
         maps = {}
-        for view, sigma in zip(self.priors.mapped.tolist(), self.priors.depth_sigmas.float(), strict=True):
+        for view in self.priors.mapped.tolist():
             known = self.priors.given.depths[view]
             assert known is not None
-            depths = known.float().reshape(1, -1)
-            strength = depth_shares(depths > 0).float() * (loss / self.measurements)
-            maps[view] = KnownDepths(depths, sigma.reshape(1, 1), strength)
+            maps[view] = self._as_strong_as(loss, known.float().reshape(1, -1), self.sigmas[view][None])
         return maps
 
     def seen(self, state: State) -> Seen:
@@ -96,14 +92,14 @@ class SampledPriors:
         ends = depth[..., None] * torch.cat([slopes, torch.ones_like(slopes[..., :1])], dim=-1)
         ends = ends.where((depth > 0)[..., None], torch.nan).where((columns >= 0)[..., None], 0.0)
         mapped = priors.mapped
-        if self.known is None:
-            ratios, points = depths[mapped], depths[mapped][:, None].expand(-1, 3, -1)
-        else:
-            known = self.known.depths[mapped][:, : depths.shape[1]].double()
-            usable = (known > 0) & (depths[mapped] > 0)
-            ratios = (depths[mapped] / known).where(usable, 1.0).log().where(usable, torch.nan)
-            slopes = self.offsets[mapped][..., : depths.shape[1]] / state.focals[mapped][:, None, None]
-            points = depths[mapped][:, None] * torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=1)
+        known, found = (
+            self.known_depths[mapped, : depths.shape[1]].double(),
+            depths[mapped, : self.known_depths.shape[1]],
+        )
+        usable = (known > 0) & (found > 0)
+        ratios = (found / known).where(usable, 1.0).log().where(usable, torch.nan)
+        slopes = self.offsets[mapped, :, : found.shape[1]] / state.focals[mapped][:, None, None]
+        points = found[:, None] * torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=1)
         return Seen(state.world_from_cam, state.focals, ends, ratios, points)
 
     def at(self, state: State) -> Terms:
@@ -112,8 +108,12 @@ class SampledPriors:
 
     def depths_for(self, loss: float, size: int) -> KnownDepths | None:
         """Known depths at the first pixels of each view, as strong as they are at this loss."""
-        if self.known is None:
+        if not len(self.priors.mapped):
             return None
-        depths = self.known.depths[:, :size]
+        return self._as_strong_as(loss, self.known_depths[:, :size], self.sigmas)
+
+    def _as_strong_as(
+        self, loss: float, depths: Float[Tensor, "views k"], sigmas: Float[Tensor, "views 1"]
+    ) -> KnownDepths:
         strength = depth_shares(depths > 0).float() * (loss / self.measurements)
-        return KnownDepths(depths, self.known.sigmas, strength)
+        return KnownDepths(depths, sigmas, strength)
