@@ -175,7 +175,7 @@ class AlignmentObjective(nn.Module):
         def array(tensor: Tensor) -> np.ndarray:
             return tensor.double().cpu().numpy()
 
-        registered, everyone = start.registered, torch.ones_like(self.group_weights)
+        registered = start.registered
         intrinsics = pinhole(self.focals, self.principal_points)
         intrinsics[:, 1, 1] /= self.aspects
         world_from_group = np.full_like(start.world_from_group, np.nan)
@@ -189,8 +189,7 @@ class AlignmentObjective(nn.Module):
                 for depth, known in zip(self.depths, registered, strict=True)
             ],
             world_from_group=world_from_group,
-            # As `Alignment` states it, whatever the groups' weights.
-            loss=float(self._loss(everyone) * BASE_SCALE / mean_scale(self.world_from_group, everyone)),
+            loss=float(self()) * BASE_SCALE / self.base_scale,
             # Of the solution that was.
             group_residuals=np.full_like(start.group_residuals, np.nan),
             view_residuals=np.full_like(start.view_residuals, np.nan),
@@ -234,9 +233,6 @@ class AlignmentObjective(nn.Module):
 
     def forward(self) -> Float[Tensor, ""]:
         """The loss, in units of the world whose groups have the mean scale `base_scale`."""
-        return self._loss(self.group_weights)
-
-    def _loss(self, group_weights: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
         world_from_cam, world_from_group = self.world_from_cam, self.world_from_group
         loss = world_from_cam.new_zeros(())
         for bucket in self._buckets:
@@ -249,7 +245,7 @@ class AlignmentObjective(nn.Module):
             predicted_world = transform_points(world_from_group[self.group_of[bucket.obs]], bucket.points)
             difference = points_world - predicted_world
             error = difference.norm(dim=-1) if self.distance == "l1" else difference.square().sum(-1)
-            loss = loss + ((bucket.weights * error).sum(-1) * group_weights[self.group_of[bucket.obs]]).sum()
+            loss = loss + ((bucket.weights * error).sum(-1) * self.group_weights[self.group_of[bucket.obs]]).sum()
         return loss
 
     def _mean(self, of_groups: Float[Tensor, "groups"]) -> Float[Tensor, ""]:
