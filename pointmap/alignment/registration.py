@@ -24,6 +24,9 @@ _CHUNK = 4096
 """Observations at a time: some 20 MB."""
 
 _ROUNDS = 4
+_OUTVOTED = 0.3
+"""A prediction in the view's camera frame that finds less than this part of another's agreement is no reference."""
+
 _TOLERANCE = 0.1
 """Two predictions of a view that differ by this part of their size count half as agreeing."""
 
@@ -92,10 +95,10 @@ def _few_pixels(
     """The first `_PIXELS` of each view for which anything is predicted; float32."""
     k = weights.shape[1]
     few = min(k, _PIXELS)
-    seen = torch.zeros(num_views, k, dtype=torch.bool, device=weights.device)
+    seen = torch.zeros(num_views, k, dtype=torch.int32, device=weights.device)
     for part in torch.arange(len(weights), device=weights.device).split(_CHUNK):
-        seen.index_put_((view_of[part],), (weights[part] > 0), accumulate=True)
-    columns = (~seen).to(torch.uint8).argsort(dim=1, stable=True)[:, :few][view_of]
+        seen.index_add_(0, view_of[part], (weights[part] > 0).int())
+    columns = (seen == 0).to(torch.uint8).argsort(dim=1, stable=True)[:, :few][view_of]
     return points.gather(2, columns[:, None].expand(-1, 3, -1)).float(), weights.gather(1, columns).float()
 
 
@@ -128,10 +131,11 @@ def _choose_references(
     total = votes + 1e-3 * weights.sum(1).div(weights.sum(1).max().clamp_min(1e-30))[candidates]
     present = candidates >= 0
     with_camera, without = first[candidates] & present, ~first[candidates] & present
-    best, which = (agreed * (1 + total)).where(with_camera, -1).max(1)
-    best_other, which_other = (1 + total).where(without, -1).max(1)
+    which = (agreed * (1 + total)).where(with_camera, -1).argmax(1)
+    best = total.where(with_camera, -1).gather(1, which[:, None])[:, 0]
+    best_other, which_other = total.where(without, -1).max(1)
     # A camera frame of its own is worth much: without it, the camera must be found from the view's pixels.
-    chosen = torch.where(best > 0.5 * best_other, which, which_other)
+    chosen = torch.where((best >= 0) & (best > _OUTVOTED * best_other), which, which_other)
     return candidates.gather(1, chosen[:, None])[:, 0]
 
 
