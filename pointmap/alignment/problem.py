@@ -243,17 +243,6 @@ def make_problem(
     return problem
 
 
-def group_scores(problem: Problem) -> Float[Tensor, "groups"]:
-    """How much a group can be relied on: mean confidence of its first view times the mean of that of the others."""
-    mean = problem.mean_confidences
-    total = mean.new_zeros(2, problem.num_groups)
-    counts = torch.zeros_like(total)
-    side = (~problem.first).long()
-    total.index_put_((side, problem.group_of), mean, accumulate=True)
-    counts.index_put_((side, problem.group_of), torch.ones_like(mean), accumulate=True)
-    return (total / counts.clamp(min=1)).prod(0)
-
-
 def _side_scale(
     shapes: list[tuple[int, int]], view_of: Int[Tensor, "obs"], first: Bool[Tensor, "obs"]
 ) -> Float[Tensor, "obs"]:
