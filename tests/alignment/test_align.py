@@ -1,4 +1,4 @@
-"""The aligner on scenes whose truth is known, and on every kind of bad prediction."""
+"""The aligner on scenes whose truth is known, with predictions of which some are bad."""
 
 import json
 
@@ -196,63 +196,7 @@ def test_one_known_pose_places_the_world():
     assert pose_errors(result.world_from_cam, truth)[0] < 0.01
 
 
-# Scenes that leave something open
-
-
-def test_one_photo_as_its_own_pair_is_one_camera():
-    truth = make_truth([(30, 44)])
-
-    result = align([make_group(truth, (0, 0))])
-
-    np.testing.assert_allclose(result.world_from_cam, np.eye(4)[None], atol=1e-12)
-    np.testing.assert_allclose(result.intrinsics, truth.intrinsics, rtol=1e-3)
-    assert (result.depths[0] / truth.depths[0]).std() < 1e-3
-
-
-def test_a_pure_rotation_gives_true_rotations_and_one_place():
-    truth = make_truth(MIXED, same_place=True)
-
-    result = align(make_groups(truth, complete(4), noise=0.003))
-
-    assert max(relative_rotation_error(result.world_from_cam, truth, i, j) for i, j in complete(4)) < 0.2
-    scale = np.median(result.depths[0])
-    assert np.abs(result.world_from_cam[:, :3, 3]).max() < 0.01 * scale
-
-
-def test_identical_photos_are_identical_cameras():
-    truth = make_truth([(30, 44)] * 3, same_place=True, identical=True)
-
-    result = align(make_groups(truth, complete(3)))
-
-    np.testing.assert_allclose(result.world_from_cam, np.tile(np.eye(4), (3, 1, 1)), atol=1e-3)
-    np.testing.assert_allclose(result.intrinsics, truth.intrinsics, rtol=1e-3)
-
-
-def test_a_confidence_of_one_everywhere_weighs_all_pixels_alike():
-    truth = make_truth(MIXED)
-
-    result = align(make_groups(truth, complete(4), confidence=1.0))
-
-    assert result.registered.all()
-    assert pose_errors(result.world_from_cam, truth)[0] < 0.01
-
-
 # Bad predictions
-
-
-def test_pixels_that_are_not_finite_are_ignored():
-    truth = make_truth(MIXED)
-    groups = make_groups(truth, complete(4))
-    for group in groups:
-        group.points[0][:4, :7] = np.nan
-        group.points[1][-3:, 5, 1] = np.inf
-        group.confidences[1][10, :] = np.nan
-
-    result = align(groups)
-
-    assert result.registered.all()
-    assert pose_errors(result.world_from_cam, truth)[0] < 0.01
-    assert all(np.isfinite(maps).all() for maps in [*result.depths, *result.confidences])
 
 
 def test_a_view_without_one_finite_point_is_left_out_and_the_rest_registered():

@@ -60,7 +60,7 @@ def test_standard_deviations_are_those_of_fresh_noise(noise):
 @pytest.mark.parametrize("noise", [{}, {"noise": 0.0}, {"noise": 0.002}, {"bias": 0.0}, {"bias": 0.03}], ids=str)
 @pytest.mark.parametrize(("views", "pairs"), [(4, complete(4)), (8, RING), (3, [(0, 1), (1, 2), (1, 0), (2, 1)])])
 def test_standard_deviations_hold_for_many_kinds_of_noise_and_graphs(views, pairs, noise):
-    predicted, found = predicted_and_found(views, pairs, 20, **noise)
+    predicted, found = predicted_and_found(views, pairs, 12, **noise)
 
     rotation, centre = np.median(found / predicted, axis=-1)
     print(f"{views} views, {len(pairs)} pairs, {noise}: found / predicted {rotation:.2f} rotation, {centre:.2f} centre")

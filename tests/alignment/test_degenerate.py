@@ -37,7 +37,11 @@ def assert_sane(result: Alignment) -> None:
         assert np.isfinite(confidence).all()
     assert np.isfinite(result.loss)
     assert np.isfinite(result.history).all()
-    assert registered.all() or result.dropped
+    assert sorted(result.reasons) == np.flatnonzero(~registered).tolist()
+    assert np.isfinite(result.view_residuals[registered]).all()
+    covariances = result.pose_covariances[registered]
+    # NaN where every view is predicted once only.
+    assert np.isnan(covariances).all() or (np.linalg.eigvalsh(covariances) > -1e-9 * (1 + covariances.max())).all()
 
 
 def errors_of(result: Alignment, truth: Truth, views: list[int]) -> tuple[float, float]:
