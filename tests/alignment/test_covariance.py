@@ -6,6 +6,7 @@ import pytest
 from alignment_scenes import complete, make_group, make_groups, make_truth, photograph
 
 from pointmap.alignment import Alignment, align
+from pointmap.priors import KnownDistance
 from pointmap.scene import Group
 
 MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
@@ -118,6 +119,21 @@ def test_known_poses_are_certain_and_hold_the_others():
     covariances = known.pose_covariances
     np.testing.assert_array_equal(covariances[[0, 2]], 0)
     assert (np.linalg.eigvalsh(covariances[[1, 3]]) > 0).all()
+
+
+def test_centres_are_as_uncertain_as_the_distance_that_sets_their_scale():
+    truth = make_truth(MIXED)
+    groups = make_groups(truth, complete(4), noise=0.01)
+    exact, twice, vague = (
+        align(groups, distances=[known]).pose_covariances[1:]
+        for known in (KnownDistance(0, 1, 2.0), KnownDistance(0, 1, 4.0), KnownDistance(0, 1, 2.0, sigma=0.2))
+    )
+
+    np.testing.assert_allclose(twice[:, 3:, 3:], 4 * exact[:, 3:, 3:], rtol=0.05, atol=1e-7)
+    np.testing.assert_allclose(vague[:, :3, :3], exact[:, :3, :3], rtol=0.05, atol=1e-9)
+    # A fifth of the distance from the first camera.
+    assert np.sqrt(np.trace(vague[0, 3:, 3:])) == pytest.approx(0.2 * 2.0, rel=0.6)
+    assert np.sqrt(np.trace(exact[0, 3:, 3:])) < 0.02
 
 
 def test_what_a_wall_leaves_open_is_uncertain():
