@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointmap.alignment.relations import UNITS, Relations, relate, weigh_cycles
+from pointmap.alignment.relations import UNITS, Relations, gap_between, relate, weigh_cycles
 from pointmap.alignment.spanning_tree import Forest, spanning_forest
 from pointmap.geometry.rotations import rotation_from_vector, vector_from_rotation
 from pointmap.geometry.similarity import invert_similarity, split_similarity
@@ -26,6 +26,10 @@ _ROUNDS = 16
 _SUPPORTED_ROUNDS = 2
 _CONVERGED = 1e-3
 """Of what is a large gap."""
+
+_GROSS = 4.0
+"""Large gaps, of rotation 23 degrees: two relations farther apart are two stories, not one told inexactly."""
+
 TOLERANCES = (5.0, 0.0953, 0.1)
 """Degrees, logarithm of scale (10 %), distance by the scene's: groups that disagree by less are never doubted."""
 
@@ -101,6 +105,7 @@ def average(
     shown = torch.zeros(num_views, dtype=torch.bool)
     shown[view_of] = True
     forest = spanning_forest(shown, relations.a, relations.b, relations.strength * support * (1 + evidence.seconded))
+    support = support * _agreement_with_tree(relations, forest, num_views)
 
     system = _Laplacian(relations, forest, num_views)
     scale, rotation, offset = _along_tree(relations, forest, num_views)
@@ -178,7 +183,7 @@ class _Laplacian:
         values, weights = start, trust
 
         def misfit(gap: Tensor) -> float:
-            square = (_length(gap) / unit).square()
+            square = (_length(gap) / (_GROSS * unit)).square()
             return float((trust * square / (1 + square)).sum())
 
         for round_ in range(_ROUNDS if len(self.a) else 0):
@@ -238,6 +243,21 @@ def _reliability(residuals: Float[Tensor, "obs"], strengths: Float[Tensor, "obs"
     usual = (2 * residuals[useful].median()).clamp_min(UNITS[2])
     reliability = strengths / (strengths + strengths[useful].median()) / (1 + (residuals / usual).square())
     return reliability.where(useful, 0)
+
+
+def _agreement_with_tree(relations: Relations, forest: Forest, num_views: int) -> Float[Tensor, "relations"]:
+    """1 where a relation states the same of its two views as the tree's relation of these, or the tree has none."""
+    _, pair = (relations.a * num_views + relations.b).unique(return_inverse=True)
+    chosen = torch.tensor([relation for relation in forest.relations if relation >= 0], dtype=torch.long)
+    of_pair = torch.full((len(relations),), -1)
+    of_pair[pair[chosen]] = chosen
+    twin = of_pair[pair]
+    known = (twin >= 0).nonzero()[:, 0]
+    agreement = torch.ones_like(relations.strength)
+    gap = gap_between(relations.a_from_b[known], relations.a_from_b[twin[known]], relations.centre_b[known])
+    # A steep fall: the mean of two relations that differ by noise is better than either.
+    agreement[known] = 1 / (1 + (gap / _GROSS) ** 8)
+    return agreement
 
 
 def _along_tree(

@@ -172,6 +172,37 @@ def test_without_cycles_nothing_is_doubted():
     assert result.group_disagreements.max() < 1e-6
 
 
+def contradict(world: World, group: int, *, degrees: float) -> None:
+    """Turn what the pair says of its second view about the scene."""
+    obs = int((world.group_of == group).nonzero()[1, 0])
+    turn = rigid(rotation_from_vector(torch.tensor([0.0, degrees, 0.0]).double().deg2rad()), torch.zeros(3).double())
+    about = torch.eye(4, dtype=torch.float64)
+    about[:3, 3] = transform_points(world.view_from_group[obs], world.centres[obs, None])[0]
+    world.view_from_group[obs] = about @ turn @ invert_similarity(about) @ world.view_from_group[obs]
+
+
+def test_two_directions_that_differ_a_little_are_averaged():
+    world = make_world([(0, 1), (1, 0)], 2)
+    contradict(world, 1, degrees=16)
+
+    result = world.average()
+
+    assert (result.group_weights == 1).all()
+    assert errors(result, world)[0] == pytest.approx(8, abs=0.5)
+
+
+def test_of_two_directions_that_exclude_each_other_one_is_believed():
+    world = make_world([pair for k in range(60) for pair in ((k, k + 1), (k + 1, k))], 61, noise=1.0)
+    clean = errors(world.average(), world)
+    contradict(world, 41, degrees=90)
+    world.strengths[world.group_of == 41] = 0.8
+
+    result = world.average()
+
+    assert (result.group_weights < 0.5).nonzero()[:, 0].tolist() == [41]
+    assert errors(result, world)[0] < 2 * clean[0]
+
+
 def test_one_wrong_view_does_not_spoil_a_group_of_many():
     groups = [tuple(range(first, first + 6)) for first in (0, 2, 4, 6)]
     world = make_world([*groups, *complete(12)], 12, noise=0.5)
