@@ -9,18 +9,12 @@ from torch import Tensor
 from pointmap.alignment.equations import DEPTHS, POSE, NormalEquations, damped
 from pointmap.alignment.linear_system import LinearSystem
 from pointmap.alignment.pixels import Swept
+from pointmap.alignment.prior_terms import Terms
+from pointmap.alignment.quality import measurements
 from pointmap.alignment.sampled_priors import SampledPriors
 from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import mean_scale
 from pointmap.shapes import Float, Int
-
-SMOOTH_MEASUREMENTS = 4
-"""A pointmap whose errors are as smooth as can be counts as so many independent measurements of points.
-
-Tuned, like the next, on the spread of cameras over noise (tests/alignment/test_covariance.py)."""
-
-PIXELS_PER_MEASUREMENT = 3
-"""If its errors are noise instead, so many pixels count as one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +22,11 @@ class CameraInformation:
     """What the predictions say of the cameras, from which covariances follow when somebody asks."""
 
     equations: NormalEquations
+    """Of the predictions alone."""
+
+    known: Terms | None
+    """What is known softly, in nats."""
+
     group_of: Int[Tensor, "obs"]
 
     share: Float[Tensor, "groups"]
@@ -57,27 +56,16 @@ def camera_information(
 ) -> CameraInformation:
     """Keep what `pose_covariances` needs.
 
-    The objective is a robust sum of distances. Were it the logarithm of a likelihood, n measurements of points would
-    leave a loss of 3 n standard deviations; how many measurements the pixels stand for, smooth as their errors are, the
-    differences that are left tell themselves.
-
     Args:
         smoothness: Of the differences (`Quality`).
         anchor: View whose camera stands still, unless more of them are known exactly.
         scale_known: The world's unit is not that of the predictions.
     """
-    pixels = float(sample.counts[sample.view_of].double().mean())
-    per_map = 1 / (smoothness / SMOOTH_MEASUREMENTS + (1 - smoothness) * PIXELS_PER_MEASUREMENT / max(pixels, 1))
-    # Where a view is predicted once only its depths follow, and no difference is left.
-    redundant = len(sample.view_of) - len(sample.view_of.unique())
-    per_loss = 3 * per_map * redundant / max(at.loss, 1e-300)
-    equations = NormalEquations(sample, at, system)
-    if priors is not None and per_loss > 0:
-        terms = priors.at(at.state)
-        equations.add(terms.slopes / per_loss, terms.blocks / per_loss, terms.pair_blocks / per_loss)
+    per_loss = measurements(sample, smoothness) / max(at.loss, 1e-300)
     counts = sample.group_weights.double()
     return CameraInformation(
-        equations=equations,
+        equations=NormalEquations(sample, at, system),
+        known=None if priors is None else priors.at(at.state),
         group_of=sample.group_of,
         share=counts / counts.sum(),
         unit=float(mean_scale(at.state.world_from_group, sample.group_weights)),
@@ -105,11 +93,27 @@ def pose_covariances(
     equations, system = information.equations, information.equations.system
     poses = torch.from_numpy(world_from_cam).to(equations.views)
     groups = damped(equations.groups, 0.0)
-    matrix = system.dense_matrix(system.reduced(equations.views, groups, equations.coupling, equations.extra)[0])
+    matrix = system.dense_matrix(system.reduced(equations.views, groups, equations.coupling)[0])
+    arms = (poses[:, :3, 3] - poses[information.anchor, :3, 3]) * (information.unit / unit)
+    growth = torch.zeros_like(poses[:, 0, :1]).repeat(1, 6)
+    growth[:, 3:] = (poses[:, :3, :3].mT @ arms[..., None])[..., 0]
     pinned = system.unknowns[information.anchor, POSE]
+    # How far all points move in proportion to their distance: the last of these.
+    depths = system.unknowns[:, DEPTHS][:, -1]
     if not information.scale_known:
-        # How far all points move in proportion to their distance: the last of these.
-        pinned = torch.cat([pinned, system.unknowns[information.anchor, DEPTHS][-1:]])
+        pinned = torch.cat([pinned, depths[information.anchor, None]])
+    elif information.known is not None:
+        shown = system.view_of.unique()
+        if bool((system.unknowns[shown] < system.count)[:, POSE].all()):
+            # Of the scale of everything the predictions say nothing, although larger differences look like it.
+            along = matrix.new_zeros(len(matrix))
+            along[system.unknowns[shown][:, POSE]] = growth[shown]
+            along[depths[shown]] = 1.0
+            image = matrix @ along
+            matrix = matrix - image[:, None] * image / (along @ image).clamp_min(1e-300)
+        nothing = torch.zeros_like(equations.coupling)
+        terms = system.reduced(information.known.blocks, groups, nothing, information.known.pair_blocks)[0]
+        matrix = matrix + system.dense_matrix(terms) / information.per_loss
     inverse = _inverse_without(matrix, pinned)
     own = system.unknowns[:, POSE]
     covariances = inverse[own[:, :, None], own[:, None]]
@@ -123,9 +127,6 @@ def pose_covariances(
         )
         with_mean = inverse @ mean
         variance = mean @ with_mean + (information.share.square() * solved[:, 6, 6]).sum()
-        arms = (poses[:, :3, 3] - poses[information.anchor, :3, 3]) * (information.unit / unit)
-        growth = torch.zeros_like(poses[:, 0, :1]).repeat(1, 6)
-        growth[:, 3:] = (poses[:, :3, :3].mT @ arms[..., None])[..., 0]
         cross = with_mean[own][:, :, None] * growth[:, None]
         covariances = covariances - cross - cross.mT + variance * growth[:, :, None] * growth[:, None]
     axes = torch.zeros_like(covariances)

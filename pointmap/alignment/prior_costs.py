@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pointmap.alignment.equations import DEPTHS, FOCAL, POSE, VIEW_UNKNOWNS
-from pointmap.alignment.state import INDEPENDENT
+from pointmap.alignment.quality import SMOOTH_MEASUREMENTS
 from pointmap.geometry.rotations import vector_from_rotation
 from pointmap.shapes import Bool, Float
 
@@ -90,9 +90,9 @@ def depth_rows(points: Float[Tensor, "maps 3 k"]) -> Float[Tensor, "maps 11 k"]:
 
 
 def depth_shares(known: Bool[Tensor, "*views k"]) -> Float[Tensor, "*views k"]:
-    """How many measurements each pixel of a known depth map stands for."""
+    """How many measurements each pixel of a known depth map stands for: their errors are smooth, as far as we know."""
     count = known.sum(-1, keepdim=True).double()
-    return known * (INDEPENDENT / count.clamp_min(INDEPENDENT))
+    return known * (SMOOTH_MEASUREMENTS / count.clamp_min(SMOOTH_MEASUREMENTS))
 
 
 def distance_terms(

@@ -31,15 +31,15 @@ from pointmap.shapes import Float
 Refine = Literal["align", "none"]
 
 _MAX_PASSES = 60
-# Few pixels find the cameras; the last passes, on more, bring the loss to within 1e-4 of that of all pixels. Within a
-# budget of points of all observations, so that memory does not grow without bound with the number of groups.
-_FIRST_PIXELS = 500
-_LAST_PIXELS = 10_000
+# Few pixels find the cameras; more, and at last all of small problems, bring the loss down to the fifth digit in the one
+# or two passes that are left to do then. Within a budget of points of all observations, so that memory does not grow
+# without bound with the number of groups.
+_STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 3_000_000))
+"""Pixels per view, and points of all observations together, at most."""
 _LEAST_PIXELS = 256
-_FIRST_BUDGET = 500_000
-_LAST_BUDGET = 1_500_000
-_LAST_TOLERANCE = 1e-5
+_TOLERANCES = (2e-6, 1e-5, 1e-5)
 """A pass leaves about half of what it gains to those after it."""
+_LAST_PASSES = 2
 
 
 def align(
@@ -56,7 +56,7 @@ def align(
     distances: Any = None,
     principal_points: np.ndarray | None = None,
     shared_focal: bool | Sequence[int] = False,
-    pixels_per_view: int = _LAST_PIXELS,
+    pixels_per_view: int = _STAGES[-1][0],
     device: torch.device | str = "cpu",
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -149,7 +149,7 @@ def _scenes(
         shapes=shapes,
         masks=masks,
         wanted=wanted_pixels(depths, distances),
-        pixels_per_view=min(pixels_per_view, max(_LEAST_PIXELS, _LAST_BUDGET // observations)),
+        pixels_per_view=min(pixels_per_view, _stage_pixels(observations)[-1]),
         seed=seed,
         device=device,
     )
@@ -205,24 +205,12 @@ def _aligned(
     if refine == "none":
         at = sweep(sample, resect_cameras(sample, state, fixed))
     else:
-        few = sample.fewer(max(_LEAST_PIXELS, min(_FIRST_PIXELS, _FIRST_BUDGET // len(problem.view_of))))
-        at = solve(few, state, fixed, history, priors=priors, max_passes=_MAX_PASSES // 2, on_pass=report)
-        if sample.size > few.size:
-            at = solve(
-                sample,
-                at.state,
-                fixed,
-                history,
-                priors=priors,
-                max_passes=_MAX_PASSES // 2,
-                tolerance=_LAST_TOLERANCE,
-                on_pass=lambda done: report(done + _MAX_PASSES // 2),
-            )
+        at = _solved(sample, state, fixed, history, priors, report)
     report(_MAX_PASSES)
     anchor = next((view for view in registered if bool(given.fixed.poses[view])), registered[0])
     quality = measure_quality(sample, at.state)
     intrinsics_found = matrices(at.state.focals, given)
-    known = {} if priors is None else priors.known_maps(at.loss)
+    known = {} if priors is None else priors.known_maps(priors.unit(sample, at.loss))
     depth_maps, confidences, loss = _dense_maps(part, at.state, intrinsics_found, sample.group_weights, known, report)
     mask = torch.zeros(whole.num_views, dtype=torch.bool, device=whole.device)
     mask[registered] = True
@@ -254,6 +242,32 @@ def _aligned(
     )
     report(_MAX_PASSES + whole.num_views)
     return place(alignment, given.cpu(), keep_scale=priors is not None and priors.keep_scale)
+
+
+def _solved(
+    sample: Sample, state: State, fixed: Fixed, history: History, priors: SampledPriors | None, report: "_Progress"
+) -> Swept:
+    """The solution on few pixels, on more, and on all that were sampled."""
+    sizes = sorted({min(size, sample.size) for size in _stage_pixels(len(sample.group_of))})
+    for stage, (size, tolerance) in enumerate(zip(sizes, _TOLERANCES, strict=False)):
+        last = stage > 0 and stage == len(sizes) - 1
+        part, before = sample.fewer(size), stage * _MAX_PASSES // len(sizes)
+        at = solve(
+            part,
+            state,
+            fixed,
+            history,
+            priors=priors,
+            max_passes=_LAST_PASSES if last else _MAX_PASSES // len(sizes),
+            tolerance=tolerance,
+            on_pass=lambda done, before=before: report(before + done),
+        )
+        state = at.state
+    return at
+
+
+def _stage_pixels(observations: int) -> list[int]:
+    return [min(size, max(_LEAST_PIXELS, budget // observations)) for size, budget in _STAGES]
 
 
 class _Progress:

@@ -8,8 +8,9 @@ from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.prior_costs import depth_shares
 from pointmap.alignment.prior_terms import Priors, Seen, Terms
 from pointmap.alignment.problem import Problem
+from pointmap.alignment.quality import UNKNOWN_SMOOTHNESS, measurements
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.state import INDEPENDENT, State
+from pointmap.alignment.state import State
 from pointmap.shapes import Float, Int
 
 
@@ -19,7 +20,7 @@ def sample_priors(problem: Problem, sample: Sample, given: Given, registered: li
     widths = [width for _, width in problem.shapes]
     if not priors.any:
         return None
-    return SampledPriors(priors, problem.pixels, sample.offsets, widths, len(sample.view_of))
+    return SampledPriors(priors, problem.pixels, sample.offsets, widths)
 
 
 class SampledPriors:
@@ -29,7 +30,6 @@ class SampledPriors:
         pixels: Of each view, as row * width + column; a sample may hold the first ones only.
         offsets: Of `Sample`: (x, y) of these pixels from the principal point, y stretched.
         widths: Of the working images.
-        num_obs: Number of observations.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class SampledPriors:
         pixels: list[Int[Tensor, "_"]],
         offsets: Float[Tensor, "views 2 k"],
         widths: list[int],
-        num_obs: int,
     ) -> None:
         self.priors = priors
-        self.measurements = float(INDEPENDENT * max(num_obs, 1))
+        self.smoothness = UNKNOWN_SMOOTHNESS
+        """Of the differences that the solution leaves (`Quality`): the less smooth, the more the data tell."""
         views, size = len(offsets), offsets.shape[2]
         given = priors.given
         self.offsets = offsets.double()
@@ -73,13 +73,17 @@ class SampledPriors:
         """Whether exact depths hold the scale of the world."""
         return bool((self.priors.depth_sigmas == 0).any())
 
-    def known_maps(self, loss: float) -> dict[int, KnownDepths]:
-        """Known depths of whole views, as strong as they are at this loss."""
+    def unit(self, sample: Sample, loss: float) -> float:
+        """What one unit of a prior's value counts in terms of the loss."""
+        return loss / max(measurements(sample, self.smoothness), 1.0)
+
+    def known_maps(self, unit: float) -> dict[int, KnownDepths]:
+        """Known depths of whole views, as strong as they are in this unit."""
         maps = {}
         for view in self.priors.mapped.tolist():
             known = self.priors.given.depths[view]
             assert known is not None
-            maps[view] = self._as_strong_as(loss, known.float().reshape(1, -1), self.sigmas[view][None])
+            maps[view] = self._as_strong_as(unit, known.float().reshape(1, -1), self.sigmas[view][None])
         return maps
 
     def seen(self, state: State) -> Seen:
@@ -106,14 +110,13 @@ class SampledPriors:
         """Value and second-order model at a state."""
         return self.priors.at(self.seen(state))
 
-    def depths_for(self, loss: float, size: int) -> KnownDepths | None:
-        """Known depths at the first pixels of each view, as strong as they are at this loss."""
+    def depths_for(self, unit: float, size: int) -> KnownDepths | None:
+        """Known depths at the first pixels of each view, as strong as they are in this unit."""
         if not len(self.priors.mapped):
             return None
-        return self._as_strong_as(loss, self.known_depths[:, :size], self.sigmas)
+        return self._as_strong_as(unit, self.known_depths[:, :size], self.sigmas)
 
     def _as_strong_as(
-        self, loss: float, depths: Float[Tensor, "views k"], sigmas: Float[Tensor, "views 1"]
+        self, unit: float, depths: Float[Tensor, "views k"], sigmas: Float[Tensor, "views 1"]
     ) -> KnownDepths:
-        strength = depth_shares(depths > 0).float() * (loss / self.measurements)
-        return KnownDepths(depths, sigmas, strength)
+        return KnownDepths(depths, sigmas, depth_shares(depths > 0).float() * unit)

@@ -62,7 +62,7 @@ def solve(
     start = _no_step(sample).apply(sample, start, fixed)  # at the scale where losses are stated
     at = sweep(sample, start)
     if priors is not None:
-        at = sweep(sample, at.state, at, priors.depths_for(at.loss, sample.size))
+        at = sweep(sample, at.state, at, priors.depths_for(priors.unit(sample, at.loss), sample.size))
     terms = None if priors is None else priors.at(at.state)
     damping = 1e-4
     history.add(stated_loss(sample, at))
@@ -74,15 +74,16 @@ def solve(
         equations = NormalEquations(sample, at, system)
         known = None
         if priors is not None and terms is not None:
-            unit = at.loss / priors.measurements
+            unit = priors.unit(sample, at.loss)
             equations.add(unit * terms.slopes, unit * terms.blocks, unit * terms.pair_blocks)
-            known = priors.depths_for(at.loss, sample.size)
+            known = priors.depths_for(unit, sample.size)
         step = equations.step(damping)
         candidate = sweep(sample, step.apply(sample, at.state, fixed), at, known)
         candidate_terms = None if priors is None else priors.at(candidate.state)
         ratio = stated_loss(sample, candidate) / stated_loss(sample, at)
         if priors is not None and terms is not None and candidate_terms is not None:
-            ratio *= math.exp(min((candidate_terms.value - terms.value) / priors.measurements, 100.0))
+            change = (candidate_terms.value - terms.value) * priors.unit(sample, 1.0)
+            ratio *= math.exp(min(change, 100.0))
         if ratio <= 1:
             gain = 1 - ratio
             at, terms, damping = candidate, candidate_terms, max(damping / 10, 1e-9)

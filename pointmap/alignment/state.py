@@ -12,10 +12,6 @@ from pointmap.shapes import Bool, Float, Int
 BASE_SCALE = 0.5
 """Geometric mean of the groups' scales at which losses are stated: the reference's."""
 
-INDEPENDENT = 50
-"""A map of thousands of pixels counts as so many independent measurements, for its errors are smooth: an observation
-(one pointmap of one view), or a depth map that is known."""
-
 
 @dataclass(frozen=True)
 class State:
