@@ -33,7 +33,7 @@ from pointmap.alignment import align
 from pointmap.atomic import write_bytes
 from pointmap.export.plain_json import json_bytes
 
-from .adam_unknowns import Outcome, Unknowns
+from .adam_unknowns import Unknowns
 from .adam_yardstick import STEPS, AdamYardstick, autograd_adam
 from .alignment_scenes import GOLDEN, AlignmentScene, camera_errors, load_scene
 from .memory import peak_gib, reset_peak
@@ -53,10 +53,11 @@ class Row:
     scene: str
     method: str
     cpu_seconds: float
-    """Of the steps alone for Adam; over all threads."""
+    """Of the steps alone for Adam, of 300 such steps for autograd; over all threads."""
     wall_seconds: float
     peak_gib: float
     loss: float
+    """NaN for autograd, like all below."""
     relative_rotation: float
     """Degrees, the mean over pairs."""
     rotation: float
@@ -82,11 +83,12 @@ def measure(name: str, method: str, repeats: int) -> Row | None:
         autograd_adam(scene.groups, scene.centres, start, 2)
         reset_peak()
         outcome = autograd_adam(scene.groups, scene.centres, start, _AUTOGRAD_STEPS)
-        outcome = _as_long_as(outcome, STEPS / _AUTOGRAD_STEPS)
-    else:
-        AdamYardstick(scene.groups, scene.centres).run(start, 2)
-        reset_peak()
-        outcome = AdamYardstick(scene.groups, scene.centres).run(start)
+        longer = STEPS / _AUTOGRAD_STEPS
+        seconds = longer * outcome.cpu_seconds, longer * outcome.wall_seconds
+        return Row(scene.name, method, *seconds, peak_gib(), *[np.nan] * 5)
+    AdamYardstick(scene.groups, scene.centres).run(start, 2)
+    reset_peak()
+    outcome = AdamYardstick(scene.groups, scene.centres).run(start)
     seconds = outcome.cpu_seconds, outcome.wall_seconds
     return _row(scene, method, *seconds, outcome.losses[-1], outcome.world_from_cam, outcome.focals)
 
@@ -104,11 +106,6 @@ def _measure_ours(scene: AlignmentScene, repeats: int) -> Row:
     at = Unknowns.start(found, scene.first_views).trainable()
     loss = AdamYardstick(scene.groups, scene.centres).loss_and_gradients(at)
     return _row(scene, "ours", cpu, wall, loss, found.world_from_cam, found.intrinsics[:, 0, 0], peak)
-
-
-def _as_long_as(outcome: Outcome, factor: float) -> Outcome:
-    seconds = factor * outcome.cpu_seconds, factor * outcome.wall_seconds
-    return Outcome(outcome.losses, outcome.world_from_cam, outcome.focals, outcome.depths, *seconds)
 
 
 def _row(
