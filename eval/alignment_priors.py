@@ -99,7 +99,7 @@ def _distance(scene: AlignmentScene, random: np.random.Generator) -> Settings:
 
 
 def _gravity(scene: AlignmentScene, random: np.random.Generator) -> Settings:
-    down = scene.world_from_cam[:, 2, :3]  # the world's z axis in each camera
+    down = scene.world_from_cam[:, 1, :3]  # the y axis of the world that the poses are in
     turns = np.radians(_GRAVITY_SIGMA) * random.standard_normal((len(down), 3))
     return {"gravity": [Soft(v, _GRAVITY_SIGMA) for v in Rotation.from_rotvec(turns).apply(down)]}
 
