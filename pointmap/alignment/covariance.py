@@ -94,30 +94,34 @@ def pose_covariances(
     poses = torch.from_numpy(world_from_cam).to(equations.views)
     groups = damped(equations.groups, 0.0)
     matrix = system.dense_matrix(system.reduced(equations.views, groups, equations.coupling)[0])
+    pose, depth = system.unknowns[:, POSE], system.unknowns[:, DEPTHS][:, -1]
+    # When the world grows about the anchor, the centres move, and so do all points: in proportion to their distance,
+    # which is the last of the unknowns of depth.
     arms = (poses[:, :3, 3] - poses[information.anchor, :3, 3]) * (information.unit / unit)
     growth = torch.zeros_like(poses[:, 0, :1]).repeat(1, 6)
     growth[:, 3:] = (poses[:, :3, :3].mT @ arms[..., None])[..., 0]
-    pinned = system.unknowns[information.anchor, POSE]
-    # How far all points move in proportion to their distance: the last of these.
-    depths = system.unknowns[:, DEPTHS][:, -1]
-    if not information.scale_known:
-        pinned = torch.cat([pinned, depths[information.anchor, None]])
-    elif information.known is not None:
-        shown = system.view_of.unique()
-        if bool((system.unknowns[shown] < system.count)[:, POSE].all()):
-            # Of the scale of everything the predictions say nothing, although larger differences look like it.
-            along = matrix.new_zeros(len(matrix))
-            along[system.unknowns[shown][:, POSE]] = growth[shown]
-            along[depths[shown]] = 1.0
-            image = matrix @ along
-            matrix = matrix - image[:, None] * image / (along @ image).clamp_min(1e-300)
-        nothing = torch.zeros_like(equations.coupling)
-        terms = system.reduced(information.known.blocks, groups, nothing, information.known.pair_blocks)[0]
-        matrix = matrix + system.dense_matrix(terms) / information.per_loss
+    pinned, of_anchor = pose[information.anchor], depth[information.anchor]
+    shown = system.view_of.unique()
+    open_scale = not information.scale_known
+    told_scale = False
+    if information.known is not None:
+        known = _known_matrix(information.known, system, groups) / information.per_loss
+        along = matrix.new_zeros(len(matrix) + 1)
+        along[pose[shown]], along[depth[shown]] = growth[shown], 1.0
+        along = along[:-1]
+        image = known @ along
+        told_scale = information.scale_known and bool((pose[shown] < system.count).all()) and bool(along @ image > 0)
+        if told_scale:
+            # The anchor's unknown becomes the scale of everything, of which the predictions say nothing.
+            matrix[of_anchor], matrix[:, of_anchor] = 0.0, 0.0
+            known[of_anchor], known[:, of_anchor] = image, image
+            known[of_anchor, of_anchor] = along @ image
+        matrix = matrix + known
+    if open_scale:
+        pinned = torch.cat([pinned, of_anchor[None]])
     inverse = _inverse_without(matrix, pinned)
-    own = system.unknowns[:, POSE]
-    covariances = inverse[own[:, :, None], own[:, None]]
-    if not information.scale_known:
+    covariances = inverse[pose[:, :, None], pose[:, None]]
+    if open_scale:
         # Not one camera's depths, but the mean of all groups holds the world's unit.
         solved = torch.linalg.inv(groups)
         of_groups = -information.share[:, None] * solved[:, 6]
@@ -125,14 +129,21 @@ def pose_covariances(
         mean = matrix.new_zeros(len(inverse)).index_add_(
             0, system.unknowns[system.view_of].flatten(), per_obs.flatten()
         )
-        with_mean = inverse @ mean
-        variance = mean @ with_mean + (information.share.square() * solved[:, 6, 6]).sum()
-        cross = with_mean[own][:, :, None] * growth[:, None]
-        covariances = covariances - cross - cross.mT + variance * growth[:, :, None] * growth[:, None]
+        with_scale = -inverse @ mean
+        variance = -mean @ with_scale + (information.share.square() * solved[:, 6, 6]).sum()
+    else:
+        with_scale, variance = told_scale * inverse[:, of_anchor], told_scale * inverse[of_anchor, of_anchor]
+    cross = with_scale[pose][:, :, None] * growth[:, None]
+    covariances = covariances + cross + cross.mT + variance * growth[:, :, None] * growth[:, None]
     axes = torch.zeros_like(covariances)
     axes[:, :3, :3], axes[:, 3:, 3:] = poses[:, :3, :3], poses[:, :3, :3] * (unit / information.unit)
     covariances = axes @ covariances @ axes.mT / information.per_loss
     return (0.5 * (covariances + covariances.mT)).cpu().numpy()
+
+
+def _known_matrix(known: Terms, system: LinearSystem, groups: Float[Tensor, "groups 7 7"]) -> Float[Tensor, "n n"]:
+    nothing = groups.new_zeros(len(system.view_of), system.width, 7)
+    return system.dense_matrix(system.reduced(known.blocks, groups, nothing, known.pair_blocks)[0])
 
 
 def _inverse_without(matrix: Float[Tensor, "n n"], pinned: Int[Tensor, "p"]) -> Float[Tensor, "n+1 n+1"]:
