@@ -9,8 +9,7 @@ from torch import Tensor
 from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.pixels import directions, fit_depths
 from pointmap.alignment.problem import Observation, Problem
-from pointmap.alignment.sampling import split
-from pointmap.alignment.state import move
+from pointmap.alignment.sampling import pixel_runs
 from pointmap.geometry.cameras import pixel_grid
 from pointmap.geometry.similarity import invert_similarity
 from pointmap.shapes import Float, Int
@@ -103,21 +102,23 @@ def _dense_view(
     grid = pixel_grid(height, width, device=intrinsics.device, dtype=torch.float32).reshape(-1, 2).mT
     offsets = grid - intrinsics[:2, 2, None].float()
     offsets[1] *= (intrinsics[0, 0] / intrinsics[1, 1]).float()
-    rays = directions(offsets[None], intrinsics[None, 0, 0])
-    points = torch.stack([observation.points.reshape(-1, 3).mT for observation in seen])
-    weights = torch.stack([observation.weights.reshape(-1) for observation in seen])
-    weights *= (side_scale * counts)[:, None].float()
-    predicted = move(cam_from_group, points)
-    depth, distances = torch.empty_like(weights[0]), torch.empty_like(weights)
-    for chunk in split(torch.zeros(len(seen), dtype=torch.int64, device=points.device), height * width):
-        part = chunk.pixels
+    rays = directions(offsets, intrinsics[0, 0])
+    predicted = torch.empty(len(seen), 3, height * width, device=rays.device)
+    weights = torch.empty_like(predicted[:, 0])
+    for k, (observation, scale) in enumerate(zip(seen, (side_scale * counts).tolist(), strict=True)):
+        points = observation.points.reshape(-1, 3).mT
+        torch.addmm(cam_from_group[k, :3, 3:], cam_from_group[k, :3, :3], points, out=predicted[k])
+        torch.mul(observation.weights.reshape(-1), scale, out=weights[k])
+    depth = torch.empty(height * width, device=rays.device)
+    loss = torch.zeros((), dtype=torch.float64, device=rays.device)
+    for part in pixel_runs(height * width, len(seen), rays.device):
         told = None if known is None else known.of(slice(None), part)
-        fit = fit_depths(rays[..., part], predicted[..., part], weights[:, part], chunk, rounds=_ROUNDS, known=told)
-        depth[part], distances[:, part] = fit.depths[0], fit.distances
-    if bool((depth < 0).any()):
-        depth = depth.clamp_min(0)
-        distances = (depth * rays - predicted).square().sum(1).sqrt()
+        fit = fit_depths(rays[:, part], predicted[..., part], weights[:, part], rounds=_ROUNDS, known=told)
+        distances = fit.distances
+        if bool((fit.depths < 0).any()):
+            distances = (fit.depths.clamp_min(0) * rays[:, part] - predicted[..., part]).square().sum(1).sqrt()
+        depth[part] = fit.depths.clamp_min(0)
+        loss += (weights[:, part] * distances).sum(dtype=torch.float64)
     believed = counts >= min(0.5, float(counts.max()))
     best = torch.stack([o.confidences for o, use in zip(seen, believed.tolist(), strict=True) if use]).amax(0)
-    loss = float((weights * distances).sum(dtype=torch.float64))
-    return DenseView(view, depth.reshape(height, width), best.clamp_min(1), loss)
+    return DenseView(view, depth.reshape(height, width), best.clamp_min(1), float(loss))

@@ -65,12 +65,11 @@ class NormalEquations:
 
     def __init__(self, sample: Sample, at: Swept, system: LinearSystem) -> None:
         self.system = system
-        of_view, of_group = _view_generators(at.moments), _group_generators(sample, at.state)
+        of_view, of_group = _view_generators(at.points), _group_generators(sample, at.state)
         view_along, group_along = _along(of_view), _along(of_group)
-        points, ray_points = at.moments[:, :4, :4], at.ray_moments[:, :5, :5]  # sums of w p p^T, w m m^T
-        pull = at.moments[:, :4, 4:]  # sum of w p r^T
-        group_pull = pull.clone()  # the same with the group's point p - r
-        group_pull[:, :3] -= at.moments[:, 4:, 4:]
+        points, ray_points, pulls = at.points, at.rays, at.pulls
+        group_pulls = pulls.clone()  # of the group's points, p - r
+        group_pulls[:, :3] -= at.squares
 
         views, obs = sample.num_views, len(sample.group_of)
         moving = [0, 1, 2, 3, 4, 5, FOCAL]
@@ -86,12 +85,12 @@ class NormalEquations:
         self.groups = sample.sum_by_group(_products(of_group, points, of_group))
 
         self.view_slopes = points.new_zeros(views, VIEW_UNKNOWNS)
-        along_pull = sample.sum_by_view(at.ray_moments[:, :5, 5])
+        along_pull = sample.sum_by_view(at.pulls_along)
         self.view_slopes[:, moving] = (
-            torch.einsum("akj,vjk->va", of_view, sample.sum_by_view(pull)) - along_pull @ view_along.mT
+            torch.einsum("akj,vjk->va", of_view, sample.sum_by_view(pulls)) - along_pull @ view_along.mT
         )
         self.view_slopes[:, DEPTHS] = along_pull[:, :4]
-        self.group_slopes = -sample.sum_by_group(torch.einsum("oakj,ojk->oa", of_group, group_pull))
+        self.group_slopes = -sample.sum_by_group(torch.einsum("oakj,ojk->oa", of_group, group_pulls))
         # A group that hardly counts would otherwise grow without bound, and all others shrink.
         share = sample.group_weights / sample.group_weights.sum()
         self.group_slopes[:, 6] -= at.loss * share

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pointmap.alignment.known_depths import KnownDepths
-from pointmap.alignment.sampling import Chunk, Sample
+from pointmap.alignment.sampling import Sample
 from pointmap.alignment.state import State, cam_from_group, move
 from pointmap.shapes import Float
 
@@ -19,9 +19,12 @@ _FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Fit:
-    """Depths of some views' pixels, and how far each observation's prediction is from the point there."""
+    """Depths of a view's pixels, and how far each prediction is from the point there."""
 
-    depths: Float[Tensor, "views k"]
+    depths: Float[Tensor, "k"]
+    nearest: Float[Tensor, "obs k"]
+    """Depth of the point of the ray that is nearest to each prediction."""
+
     distances: Float[Tensor, "obs k"]
     shares: Float[Tensor, "obs k"]
     """Weights of the squared distances: the weight over the distance (IRLS)."""
@@ -41,13 +44,20 @@ class Swept:
     shares: Float[Tensor, "obs k"]
     """Weights of the squared distances: the weight over the distance (IRLS)."""
 
-    moments: Float[Tensor, "obs 7 7"]
-    """Sums over pixels of w (p, 1, r) (p, 1, r)^T: the view's point p and the difference r to the prediction, in the
-    camera frame of the view."""
+    points: Float[Tensor, "obs 4 4"]
+    """Sums over pixels of w (p, 1) (p, 1)^T: the view's points p in its camera frame."""
 
-    ray_moments: Float[Tensor, "obs 6 6"]
-    """Sums over pixels of w m m^T, where m holds the direction n of the ray, |p|, n_z^2 |p| and n.r: what can be done
-    along rays."""
+    rays: Float[Tensor, "obs 5 5"]
+    """Sums of w m m^T, where m holds the direction n of the ray, |p| and n_z^2 |p|: what can be done along rays."""
+
+    pulls: Float[Tensor, "obs 4 3"]
+    """Sums of w (p, 1) r^T, where r is the view's point less the prediction."""
+
+    pulls_along: Float[Tensor, "obs 5"]
+    """Sums of w m (n . r)."""
+
+    squares: Float[Tensor, "obs 3 3"]
+    """Sums of w r r^T."""
 
 
 def sweep(sample: Sample, state: State, last: Swept | None = None, known: KnownDepths | None = None) -> Swept:
@@ -55,66 +65,77 @@ def sweep(sample: Sample, state: State, last: Swept | None = None, known: KnownD
 
     Args:
         last: Of a state nearby, on the same pixels; without it, depths are found from scratch.
-        known: Depths that are known at these pixels.
+        known: Depths that are known of the sampled pixels.
     """
+    obs, device = len(sample.group_of), sample.device
     transforms = cam_from_group(sample, state).float()
     depths, shares = torch.zeros_like(sample.offsets[:, 0]), torch.empty_like(sample.weights)
-    moments = torch.zeros(len(sample.group_of), 7, 7, dtype=torch.float64, device=sample.device)
-    ray_moments = torch.zeros(len(sample.group_of), 6, 6, dtype=torch.float64, device=sample.device)
+    # Float32 sums over one chunk, float64 sums of these.
+    moments = torch.zeros(obs, 16 + 25 + 12 + 5 + 9, dtype=torch.float64, device=device)
+    points, rays, pulls, pulls_along, squares = moments.split([16, 25, 12, 5, 9], dim=1)
     losses, few = [], []
     for chunk in sample.chunks:
-        obs, pixels = chunk.obs, chunk.pixels
-        rays = directions(sample.offsets[chunk.views, :, pixels], state.focals[chunk.views])
-        predicted = move(transforms[obs], sample.points[obs, :, pixels])
-        weights = sample.weights[obs, pixels]
-        told = None if known is None else known.of(chunk.views, pixels)
+        view, of, pixels = chunk.view, chunk.obs, chunk.pixels
+        ray = directions(sample.offsets[view, :, pixels], state.focals[view])
+        predicted = move(transforms[of], sample.points[of, :, pixels])
+        weights = sample.weights[of, pixels]
+        told = None if known is None else known.of(slice(view, view + 1), pixels)
         if last is None:
-            fit = fit_depths(rays, predicted, weights, chunk, known=told)
+            fit = fit_depths(ray, predicted, weights, known=told)
         else:
-            near = last.shares[obs, pixels]
-            fit = fit_depths(rays, predicted, weights, chunk, shares=near, floor=last.floor, rounds=1, known=told)
-        depths[chunk.views, pixels], shares[obs, pixels] = fit.depths, fit.shares
+            near = last.shares[of, pixels]
+            fit = fit_depths(ray, predicted, weights, shares=near, floor=last.floor, rounds=1, known=told)
+        depths[view, pixels], shares[of, pixels] = fit.depths, fit.shares
         losses.append((weights * fit.distances).sum(dtype=torch.float64))
         few.append(_some(fit.distances, weights, sample.weights.numel()))
 
-        stacked = torch.empty(len(weights), 7, weights.shape[1], device=sample.device)
-        stacked[:, :3] = chunk.spread(fit.depths[:, None] * rays)
-        stacked[:, 3] = 1
-        torch.sub(stacked[:, :3], predicted, out=stacked[:, 4:])
-        moments[obs] += torch.bmm(fit.shares[:, None] * stacked, stacked.mT)
-        along = torch.empty(len(weights), 6, weights.shape[1], device=sample.device)
-        along[:, :5] = chunk.spread(along_rays(rays, fit.depths))
-        along[:, 5] = (along[:, :3] * stacked[:, 4:]).sum(1)
-        ray_moments[obs] += torch.bmm(fit.shares[:, None] * along, along.mT)
-    state = State(state.world_from_cam, state.world_from_group, state.focals, depths)
-    return Swept(state, float(torch.stack(losses).sum()), _floor_of(torch.cat(few)), shares, moments, ray_moments)
+        length = ray.square().sum(0).sqrt_()
+        point = fit.depths * ray
+        with_one = torch.cat([point, torch.ones_like(length[None])])
+        along = torch.stack([*(ray / length), fit.depths * length, fit.depths / length])
+        difference = point - predicted
+        pull = fit.shares[:, None] * difference
+        pull_along = fit.shares * ((fit.depths - fit.nearest) * length)
+        points[of] += fit.shares @ _products(with_one)
+        rays[of] += fit.shares @ _products(along)
+        pulls[of] += (pull.flatten(0, 1) @ with_one.mT).view(-1, 3, 4).mT.flatten(1)
+        pulls_along[of] += pull_along @ along.mT
+        squares[of] += torch.bmm(pull, difference.mT).flatten(1)
+    return Swept(
+        State(state.world_from_cam, state.world_from_group, state.focals, depths),
+        float(torch.stack(losses).sum()),
+        _floor_of(torch.cat(few)),
+        shares,
+        points.reshape(obs, 4, 4),
+        rays.reshape(obs, 5, 5),
+        pulls.reshape(obs, 4, 3),
+        pulls_along,
+        squares.reshape(obs, 3, 3),
+    )
 
 
-def along_rays(rays: Float[Tensor, "n 3 k"], depths: Float[Tensor, "n k"]) -> Float[Tensor, "n 5 k"]:
-    """Direction n of every ray, the distance |p| of its point, and n_z^2 |p|."""
-    length = rays.square().sum(1).sqrt_()
-    distance = depths * length
-    return torch.cat([rays / length[:, None], distance[:, None], (distance / length.square())[:, None]], dim=1)
+def _products(rows: Float[Tensor, "a k"]) -> Float[Tensor, "k squared"]:
+    """All products of two rows, in columns."""
+    return (rows[:, None] * rows).flatten(0, 1).mT
 
 
-def directions(offsets: Float[Tensor, "n 2 k"], focals: Float[Tensor, "n"]) -> Float[Tensor, "n 3 k"]:
+def directions(offsets: Float[Tensor, "*n 2 k"], focals: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3 k"]:
     """Rays in the camera frame, z = 1."""
-    slopes = offsets / focals[:, None, None].float()
-    return torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=1)
+    slopes = offsets / focals[..., None, None].float()
+    return torch.cat([slopes, torch.ones_like(slopes[..., :1, :])], dim=-2)
 
 
 def fit_depths(
-    rays: Float[Tensor, "views 3 k"],
+    rays: Float[Tensor, "3 k"],
     predicted: Float[Tensor, "obs 3 k"],
     weights: Float[Tensor, "obs k"],
-    chunk: Chunk,
     *,
     shares: Float[Tensor, "obs k"] | None = None,
     floor: float | None = None,
     rounds: int = 4,
     known: KnownDepths | None = None,
 ) -> Fit:
-    """Depths with the smallest weighted sum of distances from their rays' points to all predictions.
+    """Depths with the smallest weighted sum of distances from their rays' points to all predictions of a view.
 
     Reweighted least squares (Weiszfeld 1937), each depth along its own ray.
 
@@ -125,23 +146,23 @@ def fit_depths(
         rounds: How often to weigh anew.
         known: Depths that are known of these pixels.
     """
-    squared = rays.square().sum(1)
-    ray, length = chunk.spread(rays), chunk.spread(squared)
-    along = (ray * predicted).sum(1).div_(length)
-    across = torch.addcmul(predicted, ray, along[:, None], value=-1).square_().sum(1)
+    length = rays.square().sum(0)
+    nearest = (rays * predicted).sum(1).div_(length)
+    across = torch.addcmul(predicted, rays, nearest[:, None], value=-1).square_().sum(1)
 
     def best(shares: Tensor, near: Tensor | None) -> tuple[Tensor, Tensor]:
-        total = chunk.gather(shares)
-        depths = chunk.gather(shares * along) / total.clamp_min(1e-30)
+        total = shares.sum(0)
+        depths = (shares * nearest).sum(0) / total.clamp_min(1e-30)
         if known is not None:
-            depths = known.joined(depths, total * squared, depths if near is None else near)
-        return depths, torch.addcmul(across, (chunk.spread(depths) - along).square_(), length).sqrt_()
+            near = depths if near is None else near
+            depths = known.joined(depths[None], (total * length)[None], near[None])[0]
+        return depths, torch.addcmul(across, (depths - nearest).square_(), length).sqrt_()
 
     depths, distances = best(weights if shares is None else shares, None)
     least = _floor_of(_some(distances, weights, weights.numel())) if floor is None else floor
     for _ in range(rounds):
         depths, distances = best(weights / distances.clamp_min_(least), depths)
-    return Fit(depths, distances, weights / distances.clamp_min(least))
+    return Fit(depths, nearest, distances, weights / distances.clamp_min(least))
 
 
 def _some(distances: Float[Tensor, "obs k"], weights: Float[Tensor, "obs k"], total: int) -> Float[Tensor, "few"]:

@@ -15,15 +15,15 @@ from pointmap.alignment.given import Given, matrices, read_known, tied, wanted_p
 from pointmap.alignment.known_depths import KnownDepths
 from pointmap.alignment.known_world import place, start_in_known_world
 from pointmap.alignment.parts import Part, connected, sentences, silent_predictions
-from pointmap.alignment.pixels import sweep
+from pointmap.alignment.pixels import Swept, sweep
 from pointmap.alignment.problem import AnyGroup, Problem, make_problem
 from pointmap.alignment.quality import measure_quality
 from pointmap.alignment.result import Alignment
-from pointmap.alignment.sampled_priors import sample_priors
+from pointmap.alignment.sampled_priors import SampledPriors, sample_priors
 from pointmap.alignment.sampling import Sample, draw_sample
 from pointmap.alignment.solver import History, linear_system, solve
 from pointmap.alignment.start import Start, move_to_known_poses, place_views, resect_cameras
-from pointmap.alignment.state import BASE_SCALE, State, mean_scale
+from pointmap.alignment.state import BASE_SCALE, Fixed, State, mean_scale
 from pointmap.errors import InputError
 from pointmap.progress import ProgressCallback
 from pointmap.shapes import Float
@@ -31,8 +31,8 @@ from pointmap.shapes import Float
 Refine = Literal["align", "none"]
 
 _MAX_PASSES = 60
-# Few pixels find the cameras; more, and at last all of small problems, bring the loss down to the fifth digit in the one
-# or two passes that are left to do then. Within a budget of points of all observations, so that memory does not grow
+# Few pixels find the cameras; more, and at last all of small problems, bring the loss down to the fifth digit in the
+# passes that are left to do then. Within a budget of points of all observations, so that memory does not grow
 # without bound with the number of groups.
 _STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 3_000_000))
 """Pixels per view, and points of all observations together, at most."""
@@ -249,8 +249,9 @@ def _solved(
 ) -> Swept:
     """The solution on few pixels, on more, and on all that were sampled."""
     sizes = sorted({min(size, sample.size) for size in _stage_pixels(len(sample.group_of))})
+    if priors is not None and len(sizes) == 1:
+        sizes *= 2  # what the predictions are worth beside the priors is known after a first solution only
     for stage, (size, tolerance) in enumerate(zip(sizes, _TOLERANCES, strict=False)):
-        last = stage > 0 and stage == len(sizes) - 1
         part, before = sample.fewer(size), stage * _MAX_PASSES // len(sizes)
         at = solve(
             part,
@@ -258,11 +259,13 @@ def _solved(
             fixed,
             history,
             priors=priors,
-            max_passes=_LAST_PASSES if last else _MAX_PASSES // len(sizes),
+            max_passes=_LAST_PASSES if stage == 2 else _MAX_PASSES // len(sizes),
             tolerance=tolerance,
             on_pass=lambda done, before=before: report(before + done),
         )
         state = at.state
+        if stage == 0 and priors is not None:
+            priors.smoothness = measure_quality(part, state).smoothness
     return at
 
 

@@ -18,28 +18,11 @@ _CHUNK = {"cpu": 40_000, "cuda": 8_000_000}
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some pixels of some views, with all their observations."""
+    """Some pixels of one view, with all its observations."""
 
-    views: slice
-    """The views from here to there; some may have none."""
-
+    view: int
     obs: slice
-
     pixels: slice
-
-    local_view: Int[Tensor, "n"] | None
-    """Of each of these observations: the place of its view among the chunk's; None where that is one view alone."""
-
-    def spread(self, per_view: Float[Tensor, "views *rest"]) -> Float[Tensor, "n *rest"]:
-        """To each observation what its view has."""
-        return per_view if self.local_view is None else per_view[self.local_view]
-
-    def gather(self, per_obs: Float[Tensor, "n *rest"]) -> Float[Tensor, "views *rest"]:
-        """Sums over the observations of each view."""
-        if self.local_view is None:
-            return per_obs.sum(0, keepdim=True)
-        views = self.views.stop - self.views.start
-        return per_obs.new_zeros(views, *per_obs.shape[1:]).index_add_(0, self.local_view, per_obs)
 
 
 @dataclass(frozen=True)
@@ -114,7 +97,7 @@ class Sample:
             weights=weights,
             offsets=self.offsets[:, :, :size].contiguous(),
             counts=counts,
-            chunks=split(self.view_of, size),
+            chunks=_chunks(self.view_of, size),
         )
 
     def reweighted(self, group_weights: Float[Tensor, "groups"]) -> "Sample":
@@ -163,32 +146,23 @@ def draw_sample(problem: Problem, centres: Float[Tensor, "views 2"], aspects: Fl
         half_sides=offsets.abs().amax((1, 2)).clamp_min(0.5).double(),
         group_weights=torch.ones(problem.num_groups, dtype=torch.float64, device=problem.device),
         counts=counts,
-        chunks=split(view_of, size),
+        chunks=_chunks(view_of, size),
     )
 
 
-def split(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
-    """Runs of whole views, and of pixels where one view alone has too many.
+def pixel_runs(pixels: int, observations: int, device: torch.device) -> list[slice]:
+    """Runs of pixels that are few enough, with so many observations of each, to be worked on at a time."""
+    most = _CHUNK.get(device.type, _CHUNK["cpu"])
+    step = max(256, most // max(1, observations))
+    return [slice(begin, min(begin + step, pixels)) for begin in range(0, pixels, step)]
 
-    Args:
-        view_of: Of observations that are sorted by view.
-        size: Number of pixels per view.
-    """
-    most = _CHUNK.get(view_of.device.type, _CHUNK["cpu"])
-    numbers = torch.bincount(view_of).tolist() if len(view_of) else []
-    chunks, first_view, first_obs, obs = [], 0, 0, 0
-    for view, number in enumerate(numbers):
-        obs += number
-        points = (obs - first_obs) * size
-        following = numbers[view + 1] * size if view + 1 < len(numbers) else most
-        if points + following <= most:
-            continue
-        part, shown = slice(first_obs, obs), [v for v in range(first_view, view + 1) if numbers[v]]
-        alone = len(shown) == 1
-        views = slice(shown[0], shown[0] + 1) if alone else slice(first_view, view + 1)
-        local = None if alone else view_of[part] - first_view
-        step = max(256, most // max(1, obs - first_obs))
-        if obs > first_obs:
-            chunks += [Chunk(views, part, slice(k, min(k + step, size)), local) for k in range(0, size, step)]
-        first_view, first_obs = view + 1, obs
+
+def _chunks(view_of: Int[Tensor, "obs"], size: int) -> list[Chunk]:
+    """All pixels of all observations, which are sorted by view."""
+    chunks, begin = [], 0
+    for view, number in enumerate(torch.bincount(view_of).tolist() if len(view_of) else []):
+        if number:
+            obs = slice(begin, begin + number)
+            chunks += [Chunk(view, obs, pixels) for pixels in pixel_runs(size, number, view_of.device)]
+        begin += number
     return chunks
