@@ -81,7 +81,7 @@ class Alignment:
         share. NaN for views that are not registered, and where nothing is predicted twice, so that no difference shows
         how wrong predictions are.
 
-        Computed when first asked for: milliseconds for tens of views, about a minute and 3 GB for a thousand.
+        Computed when first asked for: milliseconds for tens of views, about a minute and 6 GB for a thousand.
         """
         if self.information is None:
             return np.full((len(self.world_from_cam), 6, 6), np.nan)
