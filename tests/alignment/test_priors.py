@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from alignment_scenes import Truth, complete, make_groups, make_truth, pose_errors, relative_rotation_error
+from alignment_scenes import Truth, complete, make_group, make_groups, make_truth, pose_errors, relative_rotation_error
 
 from pointmap import KnownDistance, Soft
-from pointmap.alignment import align
+from pointmap.alignment import align, align_all
 from pointmap.alignment.given import read_known
 from pointmap.alignment.known_world import to_known_world
 from pointmap.alignment.per_view import read_masks
@@ -402,6 +402,35 @@ def test_a_depth_map_in_metres_gives_a_scene_in_metres(truth, groups, settings, 
     np.testing.assert_allclose(result.world_from_cam[0], np.eye(4), atol=1e-9)
 
 
+def test_a_soft_depth_map_ends_between_data_and_prior(truth, groups, settings, free):
+    told = 2 * truth.depths[1] * np.linspace(0.97, 1.03, MIXED[1][0])[:, None]
+
+    def bend(sigma):
+        result = align(groups, depths=[None, Soft(told, sigma), None, None], **settings)
+        ratio = np.log(result.depths[1] / truth.depths[1])
+        return np.median(ratio[-10:]) - np.median(ratio[:10]), result
+
+    sure, between, unsure = bend(1e-4), bend(0.005), bend(1e3)
+    predicted = np.log(free.depths[1] / truth.depths[1])
+    predicted = np.median(predicted[-10:]) - np.median(predicted[:10])
+    assert predicted + 0.005 < between[0] < sure[0] - 0.005
+    assert unsure[0] == pytest.approx(predicted, abs=2e-3)
+    np.testing.assert_allclose(sure[1].depths[1], told, rtol=1e-3)
+    np.testing.assert_allclose(unsure[1].intrinsics, free.intrinsics, rtol=1e-3)
+
+
+def test_each_part_of_a_disconnected_set_is_in_the_world_that_is_known(truth):
+    pairs = [(0, 1), (1, 0), (2, 3), (3, 2)]
+    groups = [make_group(truth, pair, scale=0.5 + number) for number, pair in enumerate(pairs)]
+
+    first, second = align_all(groups, world_from_cam=list(truth.world_from_cam), intrinsics=list(truth.intrinsics))
+
+    for part, views in ((first, [0, 1]), (second, [2, 3])):
+        assert np.flatnonzero(part.registered).tolist() == views
+        np.testing.assert_array_equal(part.world_from_cam[views], truth.world_from_cam[views])
+        assert np.median(part.depths[views[1]] / truth.depths[views[1]]) == pytest.approx(1, rel=1e-3)
+
+
 def test_wrong_pixels_of_a_soft_depth_map_do_not_disturb(truth, groups, settings):
     told = truth.depths[1].copy()
     told[::4] *= 3
@@ -435,8 +464,15 @@ def test_gravity_is_the_y_axis_of_the_world(truth, groups, settings, free, sigma
     assert result.dropped == []
 
 
-@pytest.mark.parametrize("places", [(0, 3), ((1, 7, 20), (2, 21.25, 20.5)), (2, (0, 40, 3))])
-@pytest.mark.parametrize("sigma", [None, 0.01])
+@pytest.mark.parametrize(
+    ("places", "sigma"),
+    [
+        ((0, 3), None),
+        (((1, 7, 20), (2, 21.25, 20.5)), None),
+        (((1, 7, 20), (2, 21.25, 20.5)), 0.01),
+        ((2, (0, 40, 3)), None),
+    ],
+)
 def test_a_distance_sets_the_scale(groups, settings, places, sigma):
     result = align(groups, distances=[KnownDistance(*places, length=50.0, sigma=sigma)], **settings)
 
