@@ -349,7 +349,7 @@ def _report(
         "registered": int(alignment.registered.sum()),
         "not_registered": [name for name, ok in zip(names, alignment.registered, strict=True) if not ok],
         "skipped": [{"name": photo.name, "reason": photo.reason} for photo in loaded.skipped],
-        "dropped": [_with_names(line, names) for line in alignment.dropped],
+        "dropped": [with_names(line, names) for line in alignment.dropped],
         "focal_from_exif": [view.name for view in loaded.views if view.focal_px_prior is not None],
         "pairs": len(pairs),
         "loss": alignment.loss,
@@ -360,7 +360,11 @@ def _report(
     }
 
 
-def _with_names(line: str, names: list[str]) -> str:
+def with_names(line: str, names: list[str]) -> str:
     """The aligner knows views by number only; people know photos by name."""
-    numbers = r"^Views? (\d+(?:, \d+)*)"
-    return re.sub(numbers, lambda match: ", ".join(names[int(number)] for number in match[1].split(", ")), line)
+    listed = r"^(?:Views? |Pair of views |(Group \d+ \(views ))(\d+(?:(?:, | and )\d+(?! more))*)(?: \(group \d+\))?"
+
+    def renamed(match: re.Match[str]) -> str:
+        return (match[1] or "") + re.sub(r"\d+", lambda view: names[int(view[0])], match[2])
+
+    return re.sub(listed, renamed, line)

@@ -12,6 +12,7 @@ from PIL import Image
 from scenes import make_scene
 
 import pointmap
+from pointmap import pipeline
 from pointmap.checkpoints import save_model
 from pointmap.errors import Cancelled, InputError
 from pointmap.models import PRESETS, Network
@@ -269,6 +270,20 @@ def test_a_photo_that_nothing_ties_to_the_rest_is_named(photos):
     assert scene.registered.tolist() == [True, True, True, False]
     assert scene.report["not_registered"] == ["photo 3.jpg"]
     assert any(line.startswith("photo 3.jpg") for line in scene.report["dropped"])
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("View 2: too few of 34 pixels", "c: too few of 34 pixels"),
+        ("Views 0, 3: not tied", "a, d: not tied"),
+        ("Pair of views 3 and 1 (group 12): contradicts", "d and b: contradicts"),
+        ("Group 5 (views 0, 1 and 4 more): contradicts", "Group 5 (views a, b and 4 more): contradicts"),
+        ("The 2 poses differ", "The 2 poses differ"),
+    ],
+)
+def test_photos_are_named_where_the_aligner_has_numbers(line, named):
+    assert pipeline.with_names(line, ["a", "b", "c", "d"]) == named
 
 
 def test_the_callback_sees_every_stage_and_can_cancel_each(photos, weights):

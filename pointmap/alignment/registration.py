@@ -64,6 +64,8 @@ def register(
     view_of: Int[Tensor, "obs"],
     first: Bool[Tensor, "obs"],
     num_views: int,
+    *,
+    believed: Bool[Tensor, "obs"] | None = None,
 ) -> Registered:
     """Choose the reference pointmaps by agreement, and fit all predictions to them robustly.
 
@@ -73,9 +75,12 @@ def register(
         weights: Not negative; 0 where there is no prediction.
         view_of: View that each observation shows.
         first: True where the group is in the camera frame of the view that is shown.
+        believed: False where an observation shall not be a reference, if its view has any other.
     """
+    if believed is None:
+        believed = torch.ones_like(first)
     points, weights = _few_pixels(points, weights, view_of, num_views)
-    reference = _choose_references(points, weights, view_of, first, num_views)
+    reference = _choose_references(points, weights, view_of, first, believed, num_views)
     shown = reference >= 0
     in_camera = shown & first[reference]
     size = _sizes(points[reference], weights[reference])
@@ -107,12 +112,13 @@ def _choose_references(
     weights: Float[Tensor, "obs k"],
     view_of: Int[Tensor, "obs"],
     first: Bool[Tensor, "obs"],
+    believed: Bool[Tensor, "obs"],
     num_views: int,
 ) -> Int[Tensor, "views"]:
     """Per view the candidate that most predictions agree with, if possible one in the view's camera frame."""
     obs, device = len(points), points.device
     points, usable = points[:, :, :_VOTING_PIXELS], weights[:, :_VOTING_PIXELS] > 0
-    candidates = _candidates(weights.sum(1), view_of, first, num_views)
+    candidates = _candidates(weights.sum(1), view_of, first, believed, num_views)
     shape = _log_distances(points, usable)
     votes = points.new_zeros(num_views, candidates.shape[1])
     camera_votes, camera_voters = torch.zeros_like(votes), torch.zeros_like(votes)
@@ -140,13 +146,19 @@ def _choose_references(
 
 
 def _candidates(
-    strength: Float[Tensor, "obs"], view_of: Int[Tensor, "obs"], first: Bool[Tensor, "obs"], num_views: int
+    strength: Float[Tensor, "obs"],
+    view_of: Int[Tensor, "obs"],
+    first: Bool[Tensor, "obs"],
+    believed: Bool[Tensor, "obs"],
+    num_views: int,
 ) -> Int[Tensor, "views candidates"]:
     """Observations to choose from, -1 for none: camera frames and others, spread over the range of their weights."""
     device, obs = strength.device, len(strength)
     chosen = torch.full((num_views, _CANDIDATES), -1, device=device)
     half = _CANDIDATES // 2
-    for kind, slots in ((first, slice(0, half)), (~first, slice(half, None))):
+    others = torch.bincount(view_of[believed], minlength=num_views) > 0
+    eligible = believed | ~others[view_of]
+    for kind, slots in ((first & eligible, slice(0, half)), (~first & eligible, slice(half, None))):
         # By view, and by falling strength within a view; the others last.
         order = strength.argsort(descending=True, stable=True)
         order = order[view_of.where(kind, num_views)[order].argsort(stable=True)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pointmap.alignment.averaging import average
+from pointmap.alignment.averaging import Averaged, average
 from pointmap.alignment.contradictions import named_contradictions
 from pointmap.alignment.pixels import directions, sweep
 from pointmap.alignment.problem import Problem
@@ -17,10 +17,12 @@ from pointmap.geometry.focal import focal_at_pixels
 from pointmap.geometry.pnp import estimate_pose, estimate_pose_and_focal
 from pointmap.geometry.similarity import align_cameras, split_similarity
 from pointmap.geometry.transforms import rigid, transform_points
-from pointmap.shapes import Float, Int
+from pointmap.shapes import Bool, Float, Int
 
 _PIXELS = 200
 _RESECTION_PIXELS = 1500
+_HARDLY = 0.1
+"""Groups of a smaller weight are no reference for any view."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,12 @@ def place_views(problem: Problem, sample: Sample, focals: Float[Tensor, "views"]
     Args:
         focals: In pixels; those that are not fixed only begin the search.
     """
-    registered = register(
-        problem.sampled_points, problem.sampled_weights, problem.view_of, problem.first, problem.num_views
-    )
-    averaged = average(
-        registered.view_from_group,
-        registered.centres,
-        registered.residuals,
-        problem.mean_confidences.clamp_min(1).where(registered.determined, 0),
-        problem.group_of,
-        problem.view_of,
-        problem.num_views,
-        problem.num_groups,
-    )
+    registered, averaged = _averaged(problem, None)
+    hardly = averaged.group_weights.to(problem.device) < _HARDLY
+    reference = registered.reference[registered.reference >= 0]
+    if bool(hardly[problem.group_of[reference]].any()):
+        # A view's frame, and with it the camera, must not come from a group that the others contradict.
+        registered, averaged = _averaged(problem, ~hardly[problem.group_of])
     device = problem.device
     world_from_view, world_from_group = averaged.world_from_view.to(device), averaged.world_from_group.to(device)
     _, rotation, offset = split_similarity(world_from_view)
@@ -92,6 +87,29 @@ def place_views(problem: Problem, sample: Sample, focals: Float[Tensor, "views"]
         averaged.group_weights.to(device),
         named_contradictions(problem, averaged),
     )
+
+
+def _averaged(problem: Problem, believed: Bool[Tensor, "obs"] | None) -> tuple[Registered, Averaged]:
+    """All relations between views and groups, and their robust averages; see `register` for `believed`."""
+    registered = register(
+        problem.sampled_points,
+        problem.sampled_weights,
+        problem.view_of,
+        problem.first,
+        problem.num_views,
+        believed=believed,
+    )
+    averaged = average(
+        registered.view_from_group,
+        registered.centres,
+        registered.residuals,
+        problem.mean_confidences.clamp_min(1).where(registered.determined, 0),
+        problem.group_of,
+        problem.view_of,
+        problem.num_views,
+        problem.num_groups,
+    )
+    return registered, averaged
 
 
 def _implied_focals(

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pointmap.scene import Scene
 
 
+_CONTRADICTIONS = 3
+"""Pairs that contradict the others are named up to this many."""
+
+
 def reconstruct(
     photos: Positional[tuple[str, ...]],
     output: Annotated[Path, arg(aliases=["-o"])] = Path("scene"),
@@ -113,6 +117,16 @@ def reconstruct(
         print(_summary(scene, output, [path.name for path in written if path.parent == output]))
 
 
+def _left_out(lines: list[str]) -> list[str]:
+    """All of them, but of pairs that contradict the others only some."""
+    contradictions = [line for line in lines if "contradicts the others" in line]
+    if len(contradictions) <= _CONTRADICTIONS:
+        return lines
+    more = len(contradictions) - _CONTRADICTIONS
+    others = [line for line in lines if line not in contradictions]
+    return [*others, *contradictions[:_CONTRADICTIONS], f"So do {more} more; report.json names them."]
+
+
 def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     """What came out, what was left out and why, and where to look first."""
     report = scene.report
@@ -121,7 +135,7 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     ]
     lines += [f"Skipped {photo['name']}: {photo['reason']}" for photo in report["skipped"]]
     lines += [f"Not registered: {name}" for name in report["not_registered"]]
-    lines += report["dropped"]
+    lines += _left_out(report["dropped"])
     lines += _pose_lines(report["poses"], without_network=report["network"] == "classical")
     if "object" in report:
         lines += _object_lines(report["object"])

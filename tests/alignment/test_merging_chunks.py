@@ -127,6 +127,20 @@ def test_pairs_and_chunks_mix_and_are_better_than_chunks_alone(truth):
     assert pose_errors(together.world_from_cam, truth)[0] < 0.8 * pose_errors(alone.world_from_cam, truth)[0]
 
 
+def test_a_chunk_of_nonsense_does_not_break_the_view_that_only_it_has_first(truth):
+    chunks = make_chunks(14, size=6, overlap=4, cyclic=True)
+    groups = predict_groups(Network(truth, noise=0.003), photos(truth), chunks)
+    random, wrong = np.random.default_rng(0), groups[3]
+    points = [random.standard_normal(points.shape).astype(np.float32) for points in wrong.points]
+
+    result = align([*groups[:3], Group(wrong.views, points, wrong.confidences), *groups[4:]])
+
+    assert result.group_weights.argmin() == 3
+    assert result.group_weights[3] < 0.01
+    np.testing.assert_allclose(result.intrinsics[:, 0, 0], truth.intrinsics[:, 0, 0], rtol=0.05)
+    assert pose_errors(result.world_from_cam, truth)[0] < 1.5
+
+
 def test_one_chunk_alone_is_what_the_network_says():
     truth = make_truth(MIXED)
 

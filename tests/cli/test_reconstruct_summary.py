@@ -1,6 +1,6 @@
 """What `pointmap reconstruct` says at the end."""
 
-from pointmap.cli.reconstruct import _object_lines, _pose_lines
+from pointmap.cli.reconstruct import _left_out, _object_lines, _pose_lines
 
 
 def test_photos_that_nothing_ties_are_called_a_guess():
@@ -23,3 +23,12 @@ def test_an_object_is_told_with_its_orbit():
     assert "180 degrees" in open_orbit[1]
     assert "do not come back" in open_orbit[1]
     assert len(_object_lines({"masks": masks, "orbit": {}})) == 1
+
+
+def test_of_many_pairs_that_contradict_the_others_a_few_are_listed():
+    pairs = [f"{a} and z.jpg: contradicts the others (scale off by a factor of 2); it counts 9 %." for a in "abcde"]
+
+    said = _left_out(["y.jpg: no prediction shows it", *pairs])
+
+    assert said == ["y.jpg: no prediction shows it", *pairs[:3], "So do 2 more; report.json names them."]
+    assert _left_out(pairs[:3]) == pairs[:3]
