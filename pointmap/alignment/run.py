@@ -37,8 +37,8 @@ _MAX_PASSES = 60
 _STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 3_000_000))
 """Pixels per view, and points of all observations together, at most."""
 _LEAST_PIXELS = 256
-_TOLERANCES = (2e-6, 1e-5, 1e-5)
-"""A pass leaves about half of what it gains to those after it."""
+_FEW = 0.2
+"""By this factor the tolerance is lower on few pixels, where passes are cheap."""
 _LAST_PASSES = 2
 
 
@@ -57,6 +57,7 @@ def align(
     principal_points: np.ndarray | None = None,
     shared_focal: bool | Sequence[int] = False,
     pixels_per_view: int = _STAGES[-1][0],
+    tolerance: float = 1e-5,
     device: torch.device | str = "cpu",
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -90,6 +91,7 @@ def align(
         shared_focal: All views without known intrinsics have one focal length (in working pixels); or a number per
             view: those with the same number have one.
         pixels_per_view: At most so many pixels of each view determine the cameras; all pixels get a depth.
+        tolerance: Stop when a pass lowers the loss by less than this part of it; about half as much is left then.
         seed: Of the choice of these pixels.
         progress: Called with ("align", done, total); may raise to stop.
 
@@ -131,6 +133,7 @@ def _scenes(
     principal_points: np.ndarray | None,
     shared_focal: bool | Sequence[int],
     pixels_per_view: int,
+    tolerance: float,
     device: torch.device | str,
     seed: int,
     progress: ProgressCallback | None,
@@ -177,7 +180,7 @@ def _scenes(
             pending = sorted([*kept, *(others if kept else []), *pending], key=lambda part: -len(part.views))
             continue
         placed = True
-        yield _aligned(whole, part, sample, start, given, refine, report)
+        yield _aligned(whole, part, sample, start, given, refine, tolerance, report)
         report.next_part()
     if not placed:
         raise InputError(
@@ -187,7 +190,14 @@ def _scenes(
 
 
 def _aligned(
-    whole: Problem, part: Part, sample: Sample, start: Start, given: Given, refine: Refine, report: "_Progress"
+    whole: Problem,
+    part: Part,
+    sample: Sample,
+    start: Start,
+    given: Given,
+    refine: Refine,
+    tolerance: float,
+    report: "_Progress",
 ) -> Alignment:
     """The alignment of one connected part of which the start is known."""
     problem, registered = part.problem, part.views
@@ -205,7 +215,7 @@ def _aligned(
     if refine == "none":
         at = sweep(sample, resect_cameras(sample, state, fixed))
     else:
-        at = _solved(sample, state, fixed, history, priors, report)
+        at = _solved(sample, state, fixed, history, priors, tolerance, report)
     report(_MAX_PASSES)
     anchor = next((view for view in registered if bool(given.fixed.poses[view])), registered[0])
     quality = measure_quality(sample, at.state)
@@ -245,13 +255,19 @@ def _aligned(
 
 
 def _solved(
-    sample: Sample, state: State, fixed: Fixed, history: History, priors: SampledPriors | None, report: "_Progress"
+    sample: Sample,
+    state: State,
+    fixed: Fixed,
+    history: History,
+    priors: SampledPriors | None,
+    tolerance: float,
+    report: "_Progress",
 ) -> Swept:
     """The solution on few pixels, on more, and on all that were sampled."""
     sizes = sorted({min(size, sample.size) for size in _stage_pixels(len(sample.group_of))})
     if priors is not None and len(sizes) == 1:
         sizes *= 2  # what the predictions are worth beside the priors is known after a first solution only
-    for stage, (size, tolerance) in enumerate(zip(sizes, _TOLERANCES, strict=False)):
+    for stage, size in enumerate(sizes):
         part, before = sample.fewer(size), stage * _MAX_PASSES // len(sizes)
         at = solve(
             part,
@@ -260,7 +276,7 @@ def _solved(
             history,
             priors=priors,
             max_passes=_LAST_PASSES if stage == 2 else _MAX_PASSES // len(sizes),
-            tolerance=tolerance,
+            tolerance=tolerance * (_FEW if stage == 0 else 1),
             on_pass=lambda done, before=before: report(before + done),
         )
         state = at.state
