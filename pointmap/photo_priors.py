@@ -38,6 +38,13 @@ class PhotoPriors:
     keep: list[np.ndarray] = field(repr=False)
     """(h, w) masks of the working images, True = keep."""
 
+    @property
+    def tell_scale(self) -> bool:
+        """Whether something known is in the caller's own unit of length."""
+        poses = [*self.exact.world_from_cam, *self.beside.world_from_cam]
+        lengths = [*self.beside.depths, *self.beside.distances]
+        return sum(pose is not None for pose in poses) > 1 or any(length is not None for length in lengths)
+
     def settle(self, alignment: Alignment) -> Alignment:
         """A finished alignment in the world that is known; as it is, where nothing is said of that."""
         beside = self.beside

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from pointmap.alignment import Alignment
+from pointmap.alignment.known_world import at_predicted_scale
 from pointmap.checkpoints import load_model
 from pointmap.classical import CONFIG as CLASSICAL
 from pointmap.classical import classical_groups
@@ -225,7 +226,8 @@ def reconstruct(
                     compared = sized.all(STEREO_SIZE)
                 where = network.device if network else device or "cpu"
                 alignment = densify(alignment, views, compared, device=where, progress=tell)
-        alignment = priors.settle(alignment)
+        metric = config.metric and not priors.tell_scale
+        alignment = priors.settle(at_predicted_scale(alignment) if metric else alignment)
         scene = Scene(
             names=tuple(view.name for view in views),
             paths=tuple(view.path for view in views),
@@ -242,7 +244,7 @@ def reconstruct(
             colors=[view.image for view in views],
             working_intrinsics=alignment.intrinsics,
             registered=alignment.registered,
-            metric=config.metric,
+            metric=metric,
             report=_report(clock, network, loaded, pair_list, alignment) | {"poses": posed.report, "depth": depth},
         )
         if found and orbit:

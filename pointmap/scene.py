@@ -129,7 +129,7 @@ class Scene:
     """(N,) bool: False where a photo could not be tied to the rest."""
 
     metric: bool = False
-    """True when one scene unit is a metre."""
+    """True when one scene unit is a metre: with a metric network, unless known lengths or poses set another unit."""
 
     report: dict[str, Any] = field(default_factory=dict)
     """How the scene was made: settings, seconds per stage, losses, what was dropped and why. Plain JSON values."""

@@ -37,10 +37,10 @@ def weights(tmp_path_factory):
 
 
 class Oracle(Network):
-    """Knows the test room: predicts each pair's true points, at a scale of its own."""
+    """Knows the test room: predicts each pair's true points, at a scale of its own unless it is metric."""
 
-    def __init__(self) -> None:
-        super().__init__(replace(PRESETS["nano"], match_dim=0))
+    def __init__(self, *, metric: bool = False) -> None:
+        super().__init__(replace(PRESETS["nano"], match_dim=0, metric=metric))
         self.scene = make_scene(scale=2, num_photos=4)
 
     def decode(self, encoding_i, encoding_j, similarity=None):
@@ -62,7 +62,9 @@ class Oracle(Network):
             first, shown = int(i.item()), int(view.item())
             i_from_world = np.linalg.inv(self.scene.world_from_cam[first])
             points = self.scene.pointmaps[shown] @ i_from_world[:3, :3].T + i_from_world[:3, 3]
-            maps.append(torch.tensor(points * (1 + 0.1 * int(j.item())), dtype=torch.float32))
+            maps.append(
+                torch.tensor(points * (1 if self.config.metric else 1 + 0.1 * int(j.item())), dtype=torch.float32)
+            )
         return torch.stack(maps)
 
 
@@ -270,6 +272,21 @@ def test_a_photo_that_nothing_ties_to_the_rest_is_named(photos):
     assert scene.registered.tolist() == [True, True, True, False]
     assert scene.report["not_registered"] == ["photo 3.jpg"]
     assert any(line.startswith("photo 3.jpg") for line in scene.report["dropped"])
+
+
+def test_a_metric_network_gives_metres_unless_something_known_has_another_unit(photos):
+    truth = make_scene(scale=2, num_photos=4)
+    settings = {"image_size": 64, "intrinsics": list(truth.working_intrinsics), "progress": False}
+
+    scene = pointmap.reconstruct(photos, model=Oracle(metric=True), **settings)
+    told = pointmap.reconstruct(
+        photos, model=Oracle(metric=True), distances=[pointmap.KnownDistance(0, 1, 100.0)], **settings
+    )
+
+    assert scene.metric
+    assert np.median(scene.depths[0] / truth.depths[0]) == pytest.approx(1, rel=0.01)
+    assert not told.metric
+    assert np.linalg.norm(told.world_from_cam[0, :3, 3] - told.world_from_cam[1, :3, 3]) == pytest.approx(100, rel=1e-6)
 
 
 @pytest.mark.parametrize(

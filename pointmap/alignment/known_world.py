@@ -15,7 +15,7 @@ from pointmap.alignment.prior_terms import Priors, Seen, ends_of
 from pointmap.alignment.result import Alignment
 from pointmap.alignment.sampled_priors import SampledPriors
 from pointmap.alignment.sampling import Sample
-from pointmap.alignment.state import State
+from pointmap.alignment.state import State, mean_scale
 from pointmap.geometry.similarity import align_cameras, fit_similarity, invert_similarity, move_cameras
 from pointmap.geometry.transforms import rigid
 from pointmap.shapes import Float
@@ -84,6 +84,21 @@ def place(alignment: Alignment, given: Given, *, keep_scale: bool = False) -> Al
         depths=[(depth * scale).astype(depth.dtype) for depth in alignment.depths],
         dropped=[*alignment.dropped, *disagreements(priors, seen.moved(motion))],
     )
+
+
+def at_predicted_scale(alignment: Alignment) -> Alignment:
+    """The world in the unit of the predictions: their similarities get a geometric mean scale of 1.
+
+    For networks that predict metres. About the world's origin.
+    """
+    counts = np.isfinite(alignment.world_from_group).all((1, 2)) & (alignment.group_weights > 0)
+    similarities = torch.from_numpy(alignment.world_from_group[counts])
+    factor = 1 / float(mean_scale(similarities, torch.from_numpy(alignment.group_weights[counts])))
+    poses, groups = alignment.world_from_cam.copy(), alignment.world_from_group.copy()
+    poses[:, :3, 3] *= factor
+    groups[:, :3] *= factor
+    depths = [(depth * factor).astype(depth.dtype) for depth in alignment.depths]
+    return replace(alignment, world_from_cam=poses, world_from_group=groups, depths=depths)
 
 
 def start_in_known_world(sample: Sample, state: State, priors: SampledPriors, registered: list[int]) -> State:
