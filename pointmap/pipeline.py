@@ -356,6 +356,11 @@ def _report(
         "pairs": len(pairs),
         "loss": alignment.loss,
         "loss_history": alignment.history,
+        "residuals": {
+            name: round(float(residual), 5)
+            for name, residual, ok in zip(names, alignment.view_residuals, alignment.registered, strict=False)
+            if ok and np.isfinite(residual)
+        },
         "network": network.config.to_dict() if network else "classical",
         "precision": str(network.precision).removeprefix("torch.") if network else None,
         "device": str(network.device) if network else None,

@@ -284,6 +284,8 @@ def test_a_metric_network_gives_metres_unless_something_known_has_another_unit(p
     )
 
     assert scene.metric
+    assert list(scene.report["residuals"]) == list(scene.names)
+    assert max(scene.report["residuals"].values()) < 0.01
     assert np.median(scene.depths[0] / truth.depths[0]) == pytest.approx(1, rel=0.01)
     assert not told.metric
     assert np.linalg.norm(told.world_from_cam[0, :3, 3] - told.world_from_cam[1, :3, 3]) == pytest.approx(100, rel=1e-6)
