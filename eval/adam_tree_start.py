@@ -63,7 +63,7 @@ def tree_start(groups: Sequence[Group], centres: np.ndarray) -> Unknowns:
     world_from_cam = torch.eye(4).double().repeat(count, 1, 1)
     world_from_cam[:, :3, :3], world_from_cam[:, :3, 3] = rotation, centre
     focals = [
-        estimate_focal(torch.as_tensor(groups[g].points[0]), torch.from_numpy(centres[v]).float())
+        estimate_focal(torch.as_tensor(groups[g].points[0]), torch.from_numpy(centres[v]).float(), limits=(0.5, 3.5))
         for v, g in enumerate(own)
     ]
     depths = [

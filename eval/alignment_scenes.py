@@ -120,6 +120,8 @@ def camera_errors(world_from_cam: np.ndarray, true: np.ndarray) -> CameraErrors:
     registered = np.isfinite(world_from_cam).all((1, 2))
     found, true = (torch.from_numpy(poses[registered]).double() for poses in (world_from_cam, true))
     count, views = len(found), len(registered)
+    if count == 0:
+        return CameraErrors(180.0, np.nan, np.nan, np.nan, 0)
     # The angle of pair (i, j) is that between the errors of i and of j.
     turns = true[:, :3, :3] @ found[:, :3, :3].mT
     angles = _angles(turns.flatten(1) @ turns.flatten(1).T)

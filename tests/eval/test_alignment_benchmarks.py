@@ -52,6 +52,7 @@ def test_a_view_that_is_missing_makes_its_pairs_wrong():
     errors = camera_errors(poses, scene.world_from_cam)
 
     assert errors.registered == 3
+    assert camera_errors(np.full_like(poses, np.nan), scene.world_from_cam).relative_rotation == 180
     assert errors.relative_rotation == pytest.approx(180 * 3 / 6)
     assert errors.centres == pytest.approx(0, abs=1e-6)
 
