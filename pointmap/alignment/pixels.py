@@ -60,12 +60,20 @@ class Swept:
     """Sums of w r r^T."""
 
 
-def sweep(sample: Sample, state: State, last: Swept | None = None, known: KnownDepths | None = None) -> Swept:
+def sweep(
+    sample: Sample,
+    state: State,
+    last: Swept | None = None,
+    known: KnownDepths | None = None,
+    *,
+    rounds: int = 4,
+) -> Swept:
     """One pass over the sampled pixels: new depths, the loss, and the moments of the weighted points.
 
     Args:
         last: Of a state nearby, on the same pixels; without it, depths are found from scratch.
         known: Depths that are known of the sampled pixels.
+        rounds: How often to weigh anew where depths are found from scratch.
     """
     obs, device = len(sample.group_of), sample.device
     transforms = cam_from_group(sample, state).float()
@@ -81,7 +89,7 @@ def sweep(sample: Sample, state: State, last: Swept | None = None, known: KnownD
         weights = sample.weights[of, pixels]
         told = None if known is None else known.of(slice(view, view + 1), pixels)
         if last is None:
-            fit = fit_depths(ray, predicted, weights, known=told)
+            fit = fit_depths(ray, predicted, weights, rounds=rounds, known=told)
         else:
             near = last.shares[of, pixels]
             fit = fit_depths(ray, predicted, weights, shares=near, floor=last.floor, rounds=1, known=told)

@@ -34,9 +34,11 @@ _MAX_PASSES = 60
 # Few pixels find the cameras; more, and at last all of small problems, bring the loss down to the fifth digit in the
 # passes that are left to do then. Within a budget of points of all observations, so that memory does not grow
 # without bound with the number of groups.
-_STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 3_000_000))
+_STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 20_000_000))
 """Pixels per view, and points of all observations together, at most."""
 _LEAST_PIXELS = 256
+_SMALL = 50_000
+"""So few points of all observations together are all used from the beginning."""
 _FEW = 0.2
 """By this factor the tolerance is lower on few pixels, where passes are cheap."""
 _LAST_PASSES = 2
@@ -264,7 +266,9 @@ def _solved(
     report: "_Progress",
 ) -> Swept:
     """The solution on few pixels, on more, and on all that were sampled."""
-    sizes = sorted({min(size, sample.size) for size in _stage_pixels(len(sample.group_of))})
+    observations = len(sample.group_of)
+    sizes = sorted({min(size, sample.size) for size in _stage_pixels(observations)})
+    sizes = sizes if sample.size * observations > _SMALL else sizes[-1:]
     if priors is not None and len(sizes) == 1:
         sizes *= 2  # what the predictions are worth beside the priors is known after a first solution only
     for stage, size in enumerate(sizes):
@@ -275,7 +279,8 @@ def _solved(
             fixed,
             history,
             priors=priors,
-            max_passes=_LAST_PASSES if stage == 2 else _MAX_PASSES // len(sizes),
+            rounds=4 if stage == 0 else 1,
+            max_passes=_LAST_PASSES if stage == len(_STAGES) - 1 else _MAX_PASSES // len(sizes),
             tolerance=tolerance * (_FEW if stage == 0 else 1),
             on_pass=lambda done, before=before: report(before + done),
         )

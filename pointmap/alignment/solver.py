@@ -42,6 +42,7 @@ def solve(
     history: History,
     *,
     priors: SampledPriors | None = None,
+    rounds: int = 4,
     max_passes: int = 60,
     tolerance: float = 2e-6,
     on_pass: Callable[[int], None] | None = None,
@@ -52,6 +53,7 @@ def solve(
         start: Where to start; its depths do not count.
         history: Gets the loss before the first and after every pass.
         priors: What is known softly; what is minimised then is not the loss alone, which may grow.
+        rounds: Of the first search for depths; fewer leave more to the passes.
         tolerance: Stop when a pass lowers what is minimised by less than this part of it.
         on_pass: Called with the number of each pass; may raise.
 
@@ -60,7 +62,7 @@ def solve(
     """
     system = linear_system(sample, fixed, priors)
     start = _no_step(sample).apply(sample, start, fixed)  # at the scale where losses are stated
-    at = sweep(sample, start)
+    at = sweep(sample, start, rounds=rounds)
     if priors is not None:
         at = sweep(sample, at.state, at, priors.depths_for(priors.unit(sample, at.loss), sample.size))
     terms = None if priors is None else priors.at(at.state)
