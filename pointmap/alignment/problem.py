@@ -4,6 +4,8 @@ Pointmaps stay where the caller has them, in memory, in mapped files or behind a
 few pixels of each, is taken when they are first looked through.
 """
 
+import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -174,6 +176,7 @@ def make_problem(
     kept = read_masks(masks, sizes, device)
     total = sum(len(group.views) for group in groups)
     chosen: list[Tensor | None] = [None] * count
+    pixels_per_view = min(pixels_per_view, _largest_image(groups))
     points = torch.zeros(total, 3, pixels_per_view, device=device)
     weights = torch.zeros(total, pixels_per_view, device=device)
     confidence_means, silent = torch.ones(total, dtype=torch.float64), torch.zeros(total, dtype=torch.bool)
@@ -262,6 +265,14 @@ def _fetched(group: AnyGroup) -> Group:
     if tuple(fetched.views) != tuple(group.views):
         raise InputError(f"A lazy group of the views {group.views} was loaded as one of the views {fetched.views}.")
     return fetched
+
+
+def _largest_image(groups: Sequence[AnyGroup]) -> int:
+    """Pixels of the largest map, as far as that is known before lazy groups are fetched."""
+    known = [group for group in groups if isinstance(group, Group)]
+    if len(known) < len(groups):
+        return sys.maxsize
+    return max((math.prod(confidence.shape) for group in known for confidence in group.confidences), default=0)
 
 
 def _checked_count(groups: Sequence[AnyGroup], num_views: int | None) -> int:

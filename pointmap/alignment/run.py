@@ -39,7 +39,7 @@ _STAGES = ((500, 500_000), (3_000, 1_000_000), (40_000, 20_000_000))
 _LEAST_PIXELS = 256
 _SMALL = 50_000
 """So few points of all observations together are all used from the beginning."""
-_FEW = 0.2
+_FEW = 0.05
 """By this factor the tolerance is lower on few pixels, where passes are cheap."""
 _LAST_PASSES = 2
 
