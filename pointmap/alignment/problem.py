@@ -209,6 +209,9 @@ def make_problem(
             points[obs, :, :n] = xyz.reshape(-1, 3)[place].mT
             weights[obs, :n] = few
             obs += 1
+    used = max((len(place) for place in chosen if place is not None), default=0)
+    if used < pixels_per_view:
+        points, weights = points[:, :, :used].contiguous(), weights[:, :used].contiguous()
     views = [view for group in groups for view in group.views]
     slots = torch.cat([torch.arange(len(group.views)) for group in groups]).to(device)
     lengths = torch.tensor([len(group.views) for group in groups])
