@@ -28,7 +28,7 @@ class LinearSystem:
     Args:
         group_of, view_of: Of each observation.
         free: False where an unknown of a view is known and kept.
-        shared: Views with one number here share unknown `shared_column`.
+        shared: Views with one number here share their last unknown.
         extra_pairs: Views that other terms couple.
     """
 
