@@ -135,7 +135,7 @@ def growth(rows: list[Row]) -> dict[str, list[float]]:
     return {
         "CPU seconds without loading": [row.cpu_seconds - row.load_cpu_seconds for row in rows],
         "wall seconds": [row.wall_seconds for row in rows],
-        "peak memory above the start, GiB": [row.peak_gib - row.before_gib for row in rows],
+        "added peak memory, GiB": [row.peak_gib - row.before_gib for row in rows],
     }
 
 
@@ -185,7 +185,10 @@ def main() -> None:
     print(f"{arguments.size}, {arguments.threads} threads, torch {torch.__version__}\n\n{table(rows)}")
     lazy = [row for row in rows if not row.case.endswith("m")]
     if len(lazy) > 1:
-        plot(lazy, arguments.output / "scale.png")
+        try:
+            plot(lazy, arguments.output / "scale.png")
+        except ImportError:
+            print("No picture: that needs matplotlib. The numbers are in scale.json.")
         for title, values in growth(lazy).items():
             print(f"{title}: slope {slope(lazy, values):.2f}")
 

@@ -114,6 +114,7 @@ def test_scale_rows_count_what_loading_takes(tmp_path):
     assert 0 < few.load_wall_seconds < few.wall_seconds
     assert slope([few, many], [3.0, 6.0]) == pytest.approx(1)
     assert "| 20x4 |" in table([few, many])
+    pytest.importorskip("matplotlib")
     plot([few, many], tmp_path / "scale.png")
     assert (tmp_path / "scale.png").stat().st_size > 1000
 
