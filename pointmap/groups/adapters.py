@@ -109,11 +109,15 @@ def group_from_depths(
     indices = view_indices(views)
     found = maps("depths", depths, len(indices))
     K = intrinsic_matrices(intrinsics, len(indices))
-    first_from_cam = _first_from_cam(world_from_cam, cam_from_world, len(indices))
-    points = [
-        unproject_depth(depth.where(depth > 0, torch.nan), k.to(depth)) for depth, k in zip(found, K, strict=True)
-    ]
-    return _group(indices, points, first_from_cam, confidences, confidence_kind, masks)
+    return group_from_local_points(
+        indices,
+        [unproject_depth(depth.where(depth > 0, torch.nan), k.to(depth)) for depth, k in zip(found, K, strict=True)],
+        confidences,
+        world_from_cam=world_from_cam,
+        cam_from_world=cam_from_world,
+        confidence_kind=confidence_kind,
+        masks=masks,
+    )
 
 
 def group_from_local_points(
