@@ -369,9 +369,10 @@ def _report(
 
 def with_names(line: str, names: list[str]) -> str:
     """The aligner knows views by number only; people know photos by name."""
-    listed = r"^(?:Views? |Pair of views |(Group \d+ \(views ))(\d+(?:(?:, | and )\d+(?! more))*)(?: \(group \d+\))?"
+    listed = r"^(Views? |Pair of views |Group \d+ \(views )(\d+(?:(?:, | and )\d+(?! more))*)(?: \(group \d+\))?"
 
     def renamed(match: re.Match[str]) -> str:
-        return (match[1] or "") + re.sub(r"\d+", lambda view: names[int(view[0])], match[2])
+        kind = re.sub("^Views? ", "", match[1]).replace("Pair of views", "Pair of")
+        return kind + re.sub(r"\d+", lambda view: names[int(view[0])], match[2])
 
     return re.sub(listed, renamed, line)

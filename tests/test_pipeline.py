@@ -296,7 +296,7 @@ def test_a_metric_network_gives_metres_unless_something_known_has_another_unit(p
     [
         ("View 2: too few of 34 pixels", "c: too few of 34 pixels"),
         ("Views 0, 3: not tied", "a, d: not tied"),
-        ("Pair of views 3 and 1 (group 12): contradicts", "d and b: contradicts"),
+        ("Pair of views 3 and 1 (group 12): contradicts", "Pair of d and b: contradicts"),
         ("Group 5 (views 0, 1 and 4 more): contradicts", "Group 5 (views a, b and 4 more): contradicts"),
         ("The 2 poses differ", "The 2 poses differ"),
     ],

@@ -49,18 +49,17 @@ class Step:
             world = BASE_SCALE / mean_scale(world_from_group, sample.group_weights)
             world_from_group[:, :3] *= world
             world_from_cam[:, :3, 3] *= world
-        half_side = sample.half_sides
         # At most a factor of 2 at a time: the step is exact only near the answer.
         focals = state.focals * self.views[:, FOCAL].clamp(-0.7, 0.7).exp()
-        limited = focals.clamp(_FOCAL_LIMITS[0] * half_side, _FOCAL_LIMITS[1] * half_side)
+        limited = focals.clamp(_FOCAL_LIMITS[0] * sample.half_sides, _FOCAL_LIMITS[1] * sample.half_sides)
         return State(world_from_cam, world_from_group, torch.where(fixed.focals, state.focals, limited), state.depths)
 
 
 class NormalEquations:
     """Second-order model of the objective about a swept state.
 
-    The groups' mean log scale is tied by a Lagrange multiplier: the objective grows in proportion to a common scale, so
-    that at its constrained minimum the multiplier is loss / number of groups.
+    The groups' weighted mean log scale is tied by a Lagrange multiplier: the objective grows in proportion to a common
+    scale, so that at its constrained minimum the multiplier is the loss.
     """
 
     def __init__(self, sample: Sample, at: Swept, system: LinearSystem) -> None:
@@ -72,11 +71,11 @@ class NormalEquations:
         group_pulls[:, :3] -= at.squares
 
         views, obs = sample.num_views, len(sample.group_of)
-        moving = [0, 1, 2, 3, 4, 5, FOCAL]
+        moving = torch.tensor([0, 1, 2, 3, 4, 5, FOCAL], device=sample.device)
         view_points, view_rays = sample.sum_by_view(points), sample.sum_by_view(ray_points)
         self.views = points.new_zeros(views, VIEW_UNKNOWNS, VIEW_UNKNOWNS)
         across = _products(of_view[None], view_points, of_view[None]) - view_along @ view_rays @ view_along.mT
-        self.views[:, _grid(moving), moving] = across
+        self.views[:, moving[:, None], moving] = across
         self.views[:, DEPTHS, DEPTHS] = view_rays[:, :4, :4]
         rays_by_group = ray_points @ group_along.mT
         self.coupling = points.new_zeros(obs, VIEW_UNKNOWNS, 7)
@@ -150,10 +149,6 @@ def _along(generators: Float[Tensor, "*batch a 3 4"]) -> Float[Tensor, "*batch a
     scale = generators[..., 2, 2]
     flattened = (generators[..., 0, 0] + generators[..., 1, 1]) / 2 - scale
     return torch.cat([generators[..., 3], (scale + flattened)[..., None], -flattened[..., None]], dim=-1)
-
-
-def _grid(places: list[int]) -> list[list[int]]:
-    return [[place] for place in places]
 
 
 def _products(

@@ -14,6 +14,9 @@ from pointmap.scene import Group
 SCENES = ["n4", "n5swin", "n3mixed"]
 """Of tests/golden/post/alignment_*."""
 
+MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
+"""Image sizes, (height, width)."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -136,3 +139,13 @@ def read_golden(golden_dir: Path, scene: str) -> tuple[dict[str, Tensor], list[G
         for e, (i, j) in enumerate(data["edges"].tolist())
     ]
     return data, groups
+
+
+def place_in(scene, place):
+    """The camera, or the point that a pixel shows."""
+    if isinstance(place, int):
+        return scene.world_from_cam[place, :3, 3]
+    view, x, y = place
+    ray = np.linalg.inv(scene.intrinsics[view]) @ [x, y, 1]
+    point = scene.depths[view][round(y), round(x)] * ray
+    return scene.world_from_cam[view, :3, :3] @ point + scene.world_from_cam[view, :3, 3]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from alignment_scenes import (
+    MIXED,
     SCENES,
     complete,
     make_group,
@@ -21,9 +22,6 @@ from safetensors import safe_open
 from pointmap.alignment import AlignmentObjective, align, make_problem
 from pointmap.errors import Cancelled, InputError
 from pointmap.scene import Group
-
-MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
-
 
 # Against the truth
 

@@ -3,13 +3,12 @@
 import golden_inputs
 import numpy as np
 import pytest
-from alignment_scenes import complete, make_group, make_groups, make_truth, photograph
+from alignment_scenes import MIXED, complete, make_group, make_groups, make_truth, photograph
 
 from pointmap.alignment import Alignment, align
 from pointmap.priors import KnownDistance
 from pointmap.scene import Group
 
-MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
 RING = [(i, (i + step) % 8) for i in range(8) for step in (1, -1)]
 
 

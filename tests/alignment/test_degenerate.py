@@ -4,6 +4,7 @@ import golden_inputs
 import numpy as np
 import pytest
 from alignment_scenes import (
+    MIXED,
     Truth,
     complete,
     make_group,
@@ -17,7 +18,6 @@ from alignment_scenes import (
 from pointmap.alignment import Alignment, align
 from pointmap.scene import Group
 
-MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
 NOISE = 0.003
 
 

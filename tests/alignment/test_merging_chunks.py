@@ -3,7 +3,7 @@
 import golden_inputs
 import numpy as np
 import pytest
-from alignment_scenes import Truth, make_truth, pose_errors
+from alignment_scenes import MIXED, Truth, make_truth, pose_errors
 
 from pointmap.alignment import align
 from pointmap.groups import (
@@ -16,8 +16,6 @@ from pointmap.groups import (
     save_groups,
 )
 from pointmap.scene import Group, View
-
-MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
 
 
 class Network:

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from alignment_scenes import complete, make_group, make_groups, make_truth
+from alignment_scenes import MIXED, complete, make_group, make_groups, make_truth
 
 from pointmap.alignment import align
 from pointmap.scene import Group
-
-MIXED = [(30, 44), (44, 30), (26, 44), (30, 44)]
 
 
 def test_exact_predictions_leave_nothing():
