@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pointmap.shapes import Float, UInt8
+from pointmap.progress import ProgressCallback
+from pointmap.shapes import Bool, Float, UInt8
 
 if TYPE_CHECKING:
     import trimesh
@@ -92,6 +93,40 @@ class LazyGroup:
 
 
 @dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo of a scene, upright and as a pinhole camera sees it: distortion, where a lens has some, is taken out."""
+
+    image: UInt8[np.ndarray, "height width 3"]
+
+    intrinsics: Float[np.ndarray, "3 3"]
+    """Pinhole K in pixels of the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoMaps(Photo):
+    """What a scene knows of every pixel of a photo, at the photo's own resolution."""
+
+    depth: Float[np.ndarray, "height width"]
+    """z-depth in scene units; 0 where unknown."""
+
+    confidence: Float[np.ndarray, "height width"]
+    """At least 1; 0 where unknown."""
+
+    mask: Bool[np.ndarray, "height width"]
+    """True where the pixel is kept (`Scene.masks`)."""
+
+
+class Keep(TypedDict, total=False):
+    """Which pixels take part in clouds, surfaces and files: the settings of `Scene.masks`, which explains them."""
+
+    min_confidence: float | None
+    confidence_percentile: float | None
+    visibility_tolerance: float | None
+    consistency: float | None
+    mask_sky: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A posed scene. Arrays are NumPy; cameras are OpenCV's: x right, y down, z forward.
 
@@ -134,6 +169,13 @@ class Scene:
     report: dict[str, Any] = field(default_factory=dict)
     """How the scene was made: settings, seconds per stage, losses, what was dropped and why. Plain JSON values."""
 
+    distortion: np.ndarray | None = None
+    """(N, 5) OpenCV's k1, k2, p1, p2, k3 of the original photos; None where lenses have none. All maps and K are of the
+    undistorted photos, which have the size of the originals."""
+
+    sky: list[np.ndarray] | None = None
+    """N arrays (h, w): how likely a pixel shows sky, 0 to 1, as the network says; None where it does not say."""
+
     def __post_init__(self) -> None:
         count = len(self.names)
         for name, shape in _PER_PHOTO.items():
@@ -147,6 +189,10 @@ class Scene:
                     f"Maps of {name!r} differ in size: depth {depth.shape}, confidence {confidence.shape}, "
                     f"colours {color.shape}."
                 )
+        if self.distortion is not None and self.distortion.shape != (count, 5):
+            raise ValueError(f"distortion has shape {self.distortion.shape}; expected {(count, 5)}.")
+        if self.sky is not None and [sky.shape for sky in self.sky] != [depth.shape for depth in self.depths]:
+            raise ValueError("sky must have one map per photo, of the size of its depth map.")
 
     def __len__(self) -> int:
         """Number of photos, registered or not."""
@@ -168,7 +214,13 @@ class Scene:
         return pointmaps
 
     def masks(
-        self, *, min_confidence: float | None = None, visibility_tolerance: float | None = None
+        self,
+        *,
+        min_confidence: float | None = None,
+        confidence_percentile: float | None = None,
+        visibility_tolerance: float | None = None,
+        consistency: float | None = None,
+        mask_sky: bool = False,
     ) -> list[np.ndarray]:
         """N arrays (h, w) bool, True where a pixel's point is kept in clouds, meshes and depth images.
 
@@ -177,20 +229,48 @@ class Scene:
 
         Args:
             min_confidence: Pixels below are left out; default `pointmap.fusion.masks.robust_min_confidence`.
+            confidence_percentile: Instead, leave out this part, in percent, of all pixels: the least confident.
             visibility_tolerance: Leave out points too that hang in front of what a surer photo sees, by more than this
                 share of its depth; None keeps them.
+            consistency: Leave out points that more photos see past than confirm, where depths that differ by less than
+                this share are the same; a point that no other photo can see stays. None keeps them all.
+            mask_sky: Leave out what shows sky.
         """
         from pointmap.fusion.masks import scene_masks
 
-        return scene_masks(self, min_confidence, visibility_tolerance)
+        return scene_masks(
+            self,
+            min_confidence,
+            visibility_tolerance,
+            confidence_percentile=confidence_percentile,
+            consistency=consistency,
+            mask_sky=mask_sky,
+        )
+
+    def photo(self, index: int, *, max_size: int | None = None) -> Photo:
+        """A photo from its original file; the working image where that is gone or was never a file.
+
+        Args:
+            index: Of the photo.
+            max_size: Shrink it to this long side in pixels if it is larger.
+        """
+        from pointmap.images.originals import original_photo
+
+        return original_photo(self, index, max_size=max_size)
+
+    def photo_maps(self, index: int, *, max_size: int | None = None, **keep: Unpack[Keep]) -> PhotoMaps:
+        """Depth, confidence and mask of a photo at its own resolution, following its edges.
+
+        Args:
+            index, max_size: See `photo`.
+            keep: See `masks`.
+        """
+        from pointmap.fusion.upsampling import photo_maps
+
+        return photo_maps(self, index, max_size=max_size, **keep)
 
     def point_cloud(
-        self,
-        *,
-        min_confidence: float | None = None,
-        visibility_tolerance: float | None = None,
-        max_points: int | None = None,
-        seed: int = 0,
+        self, *, max_points: int | None = None, seed: int = 0, **keep: Unpack[Keep]
     ) -> "trimesh.PointCloud":
         """Coloured points of all registered photos, in the world frame.
 
@@ -198,39 +278,55 @@ class Scene:
         pixel at the point, in scene units).
 
         Args:
-            min_confidence, visibility_tolerance: See `masks`.
             max_points: Draw so many at random if there are more.
             seed: Of that draw.
+            keep: See `masks`.
         """
         from pointmap.fusion.cloud import point_cloud
 
-        masks = self.masks(min_confidence=min_confidence, visibility_tolerance=visibility_tolerance)
-        return point_cloud(self, masks, max_points=max_points, seed=seed)
+        return point_cloud(self, self.masks(**keep), max_points=max_points, seed=seed)
 
     def mesh(
         self,
         *,
+        method: Literal["auto", "tsdf", "grid"] = "auto",
         texture: bool = False,
         watertight: bool = False,
-        min_confidence: float | None = None,
-        max_faces: int = 500_000,
+        voxel_size: float | None = None,
+        max_hole: float | None = None,
+        target_faces: int = 200_000,
+        texture_size: int = 4096,
+        progress: ProgressCallback | None = None,
+        **keep: Unpack[Keep],
     ) -> "trimesh.Trimesh":
-        """Surface of all registered photos, in the world frame: one sheet per photo, cut at depth edges.
+        """Surface of all registered photos, in the world frame.
 
         Args:
-            texture: Colour from the working images in one texture; otherwise one colour per vertex.
-            watertight: The closed surface of one object instead (see `reconstruct`, subject="object"), with one colour
-                per vertex; the other settings do not apply.
-            min_confidence: See `masks`.
-            max_faces: The pixel grid is thinned out until about so many faces remain.
+            method: "tsdf" fuses all depth maps into one surface (`pointmap.fuse`), cleans and closes it; "grid" is
+                quick: one sheet per photo, cut at depth edges. "auto" fuses two photos or more.
+            texture: Colour from the original photos in one texture; otherwise one colour per vertex.
+            watertight: The closed surface of one object instead (see `reconstruct`, subject="object").
+            voxel_size: Of the fusion, in scene units; default by the pixels' distance on the surface.
+            max_hole: Holes up to this length around, in scene units, are filled; default some voxels.
+            target_faces: The mesh is simplified to about so many.
+            texture_size: Longest side of the texture, in pixels.
+            progress: Called with (stage, done, total).
+            keep: See `masks`.
         """
-        if watertight:
-            from pointmap.turntable import object_mesh
+        from pointmap.surface import scene_mesh
 
-            return object_mesh(self)
-        from pointmap.fusion.mesh import direct_mesh
-
-        return direct_mesh(self, texture=texture, min_confidence=min_confidence, max_faces=max_faces)
+        return scene_mesh(
+            self,
+            method=method,
+            texture=texture,
+            watertight=watertight,
+            voxel_size=voxel_size,
+            max_hole=max_hole,
+            target_faces=target_faces,
+            texture_size=texture_size,
+            progress=progress,
+            **keep,
+        )
 
     def localize(self, photos: Any, **settings: Any) -> "Localization | list[Localization]":
         """Where new photos were taken, in this scene, which stays as it is; see `pointmap.localization.localize`."""
@@ -260,21 +356,38 @@ class Scene:
         return load_scene(path)
 
     def export(self, path: str | Path, *, format: str | None = None, **settings: Any) -> Path:
-        """Write the scene in a format of other tools.
+        """Write the scene in a format of other tools; what is there is replaced.
 
         Args:
-            path: The file; its ending chooses the format: .glb (cloud and cameras, for viewers), .ply (cloud),
-                .obj (textured mesh), .json (cameras), .npz (everything).
-            format: One of these names, for a path with another ending.
-            settings: Of the format: `min_confidence`, `max_points`, `max_faces`, for .glb also `cloud`, `mesh`,
-                `cameras` (bool); see `pointmap.export.files`.
+            path: The file or folder; the ending of a file chooses the format: .glb (cloud and cameras, for viewers),
+                .ply (cloud), .obj (textured mesh), .html (a viewer that needs nothing else), .json (cameras), .npz
+                (everything).
+            format: Instead, one of the names in `pointmap.formats.WRITERS`, among them "colmap" and "nerfstudio", which
+                are folders.
+            settings: Of the format: `max_points`, `target_faces`, `texture_size`, those of `masks`, and others; see the
+                function that `WRITERS` names.
 
         Raises:
             InputError: Unknown format or setting, or the file cannot be written.
         """
-        from pointmap.export.files import export
+        from pointmap.formats import export
 
         return export(self, path, format=format, **settings)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Scene":
+        """Read what other tools wrote, or a folder of ours: a COLMAP model with its photos and depth maps, a nerfstudio
+        `transforms.json`, a folder of posed RGB-D photos, a `scene.npz`.
+
+        Args:
+            path: The folder, or the file in it.
+
+        Raises:
+            InputError: It is none of these, or damaged.
+        """
+        from pointmap.formats import read
+
+        return read(path)
 
 
 _PER_PHOTO: dict[str, tuple[int, ...] | None] = {

@@ -24,14 +24,14 @@ def export(
         min_confidence: Points below it are left out; default by their distribution.
     """
     from pointmap.errors import InputError
-    from pointmap.export.files import DEFAULT_NAMES
+    from pointmap.formats import WRITERS
     from pointmap.scene import Scene
 
     file = scene / "scene.npz" if scene.is_dir() else scene
     if output is None:
         if format is None:
             raise InputError("Name what to write: --format obj, or -o with a file such as mesh.obj.")
-        output = file.with_name("mesh.glb" if mesh else DEFAULT_NAMES[format])
+        output = file.with_name("mesh.glb" if mesh else WRITERS[format].default_name)
     what = {"mesh": True, "cloud": False, "cameras": False} if mesh else {}
     path = Scene.load(file).export(output, format=format, min_confidence=min_confidence, **what)
     print(f"Wrote {path}")

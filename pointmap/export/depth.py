@@ -2,7 +2,7 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -10,13 +10,13 @@ from pointmap.atomic import atomic_path, write_bytes
 from pointmap.export.cameras import pinhole_entry
 from pointmap.export.names import output_stems
 from pointmap.export.plain_json import json_bytes
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 
 INDEX = "index.json"
 _ARRAYS = ("depth", "confidence", "mask", "intrinsics")
 
 
-def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | None = None) -> list[Path]:
+def write_depths(scene: Scene, folder: str | Path, **keep: Unpack[Keep]) -> list[Path]:
     """Write the depth maps of all registered photos, on the pixel grid of the working images.
 
     `NAME.png` holds depth / `depth_scale` in 16 bits, 0 where a pixel is not trusted (`Scene.masks`); `NAME.npz` holds
@@ -29,7 +29,7 @@ def write_depths(scene: Scene, folder: str | Path, *, min_confidence: float | No
     import cv2
 
     folder = Path(folder)
-    masks = scene.masks(min_confidence=min_confidence)
+    masks = scene.masks(**keep)
     written, entries = [], []
     for index, stem in enumerate(output_stems(scene.names)):
         if not scene.registered[index]:

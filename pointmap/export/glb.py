@@ -1,6 +1,7 @@
 """scene.glb and mesh.glb: for viewers, browsers and engines."""
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from pointmap.atomic import write_bytes
 from pointmap.export.axes import gltf_from_world
 from pointmap.export.frusta import frusta_mesh, make_frusta, photo_cards
 from pointmap.export.gltf import GlbWriter
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 
 
 def write_glb(
@@ -20,10 +21,11 @@ def write_glb(
     cameras: bool = True,
     texture: bool = True,
     watertight: bool = False,
-    min_confidence: float | None = None,
     max_points: int = 1_000_000,
-    max_faces: int = 500_000,
+    target_faces: int = 200_000,
+    texture_size: int = 4096,
     seed: int = 0,
+    **keep: Unpack[Keep],
 ) -> Path:
     """Write points, surface and cameras to one .glb, y up, as the first registered photo sees the scene.
 
@@ -31,19 +33,21 @@ def write_glb(
         cloud, mesh, cameras: What to write. Cameras are pyramids with their photo on the base.
         texture: The mesh gets a texture; otherwise one colour per vertex.
         watertight: The mesh is the closed one of an object (`Scene.mesh`).
-        min_confidence: See `Scene.masks`.
         max_points: More points are thinned out at random.
-        max_faces: Of the mesh.
+        target_faces, texture_size: Of the mesh.
         seed: Of the thinning.
+        keep: See `Scene.masks`.
     """
     from trimesh.visual import TextureVisuals
 
     writer = GlbWriter(gltf_from_world(scene))
     if cloud:
-        points = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
+        points = scene.point_cloud(max_points=max_points, seed=seed, **keep)
         writer.add_points("cloud", points.vertices, points.colors[:, :3])
     if mesh:
-        surface = scene.mesh(texture=texture, watertight=watertight, min_confidence=min_confidence, max_faces=max_faces)
+        surface = scene.mesh(
+            texture=texture, watertight=watertight, target_faces=target_faces, texture_size=texture_size, **keep
+        )
         look = surface.visual
         if isinstance(look, TextureVisuals):
             image = np.asarray(look.material.baseColorTexture)

@@ -2,7 +2,7 @@
 
 Layout, version 1: `format`, `version`, `names`, `paths` ("" for none), `image_sizes`, `intrinsics`, `world_from_cam`,
 `working_intrinsics`, `registered`, `metric`, `report` (JSON text), and per photo I `depth_I`, `confidence_I`,
-`color_I`.
+`color_I`; where the scene has them `distortion` and, per photo, `sky_I`.
 """
 
 import json
@@ -41,6 +41,10 @@ def save_scene(scene: Scene, path: str | Path) -> Path:
         arrays[f"depth_{index}"] = scene.depths[index]
         arrays[f"confidence_{index}"] = scene.confidences[index]
         arrays[f"color_{index}"] = scene.colors[index]
+        if scene.sky is not None:
+            arrays[f"sky_{index}"] = scene.sky[index]
+    if scene.distortion is not None:
+        arrays["distortion"] = scene.distortion
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
     return Path(path)
@@ -75,6 +79,8 @@ def load_scene(path: str | Path) -> Scene:
                 registered=arrays["registered"],
                 metric=bool(arrays["metric"]),
                 report=json.loads(str(arrays["report"])),
+                distortion=arrays.get("distortion"),
+                sky=[arrays[f"sky_{index}"] for index in range(len(names))] if "sky_0" in arrays else None,
             )
     except InputError:
         raise

@@ -1,20 +1,23 @@
 """mesh.obj with its .mtl and texture, for modelling programs."""
 
 from pathlib import Path
+from typing import Unpack
 
 from pointmap.atomic import write_bytes
 from pointmap.export.axes import gltf_from_world
 from pointmap.export.names import output_stems
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 
 
-def write_obj(scene: Scene, path: str | Path, *, min_confidence: float | None = None, max_faces: int = 500_000) -> Path:
+def write_obj(
+    scene: Scene, path: str | Path, *, target_faces: int = 200_000, texture_size: int = 4096, **keep: Unpack[Keep]
+) -> Path:
     """Write the textured mesh, y up as in .glb; NAME.mtl and NAME.png lie beside it."""
     from trimesh.exchange.obj import export_obj
     from trimesh.visual import TextureVisuals
 
     path = Path(path)
-    mesh = scene.mesh(texture=True, min_confidence=min_confidence, max_faces=max_faces)
+    mesh = scene.mesh(texture=True, target_faces=target_faces, texture_size=texture_size, **keep)
     mesh.apply_transform(gltf_from_world(scene))
     (stem,) = output_stems([path.name])
     stem = stem.replace(" ", "_")  # an .obj separates by spaces

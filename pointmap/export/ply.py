@@ -1,11 +1,12 @@
 """points.ply: the cloud for point tools, in the world frame of cameras.json."""
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from pointmap.atomic import write_bytes
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 
 _VERTEX = [
     ("x", "<f4"),
@@ -23,9 +24,9 @@ def write_ply(
     scene: Scene,
     path: str | Path,
     *,
-    min_confidence: float | None = None,
     max_points: int | None = None,
     seed: int = 0,
+    **keep: Unpack[Keep],
 ) -> Path:
     """Write the cloud as a binary PLY with sRGB colours and confidences.
 
@@ -33,10 +34,10 @@ def write_ply(
     and `cameras.json` fit together.
 
     Args:
-        min_confidence: See `Scene.masks`.
         max_points: More points are thinned out at random with `seed`; None keeps all.
+        keep: See `Scene.masks`.
     """
-    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=max_points, seed=seed)
+    cloud = scene.point_cloud(max_points=max_points, seed=seed, **keep)
     vertices = np.empty(len(cloud.vertices), _VERTEX)
     vertices["x"], vertices["y"], vertices["z"] = np.asarray(cloud.vertices).T
     vertices["red"], vertices["green"], vertices["blue"] = np.asarray(cloud.colors)[:, :3].T

@@ -54,7 +54,13 @@ def robust_min_confidence(confidences: Sequence[np.ndarray]) -> float:
 
 
 def scene_masks(
-    scene: Scene, min_confidence: float | None = None, visibility_tolerance: float | None = None
+    scene: Scene,
+    min_confidence: float | None = None,
+    visibility_tolerance: float | None = None,
+    *,
+    confidence_percentile: float | None = None,
+    consistency: float | None = None,
+    mask_sky: bool = False,
 ) -> list[np.ndarray]:
     """N arrays (h, w) bool: see `Scene.masks`."""
     usable = [

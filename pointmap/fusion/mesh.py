@@ -4,14 +4,13 @@ Sheets of different photos overlap instead of being merged, which is quick and t
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from pointmap.errors import InputError
-from pointmap.fusion.masks import scene_masks
 from pointmap.fusion.texture import pack_images
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 from pointmap.shapes import Bool, Int
 
 if TYPE_CHECKING:
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def direct_mesh(
-    scene: Scene, *, texture: bool = False, min_confidence: float | None = None, max_faces: int = 500_000
+    scene: Scene, *, texture: bool = False, target_faces: int = 500_000, **keep: Unpack[Keep]
 ) -> "trimesh.Trimesh":
     """See `Scene.mesh`. Without a single trusted pixel the mesh is empty."""
     import trimesh
 
-    if max_faces < 1:
-        raise InputError(f"max_faces is {max_faces}; give at least 1.")
-    masks = scene_masks(scene, min_confidence)
-    step = _grid_step(masks, max_faces)
+    if target_faces < 1:
+        raise InputError(f"target_faces is {target_faces}; give at least 1.")
+    masks = scene.masks(**keep)
+    step = _grid_step(masks, target_faces)
     atlas = pack_images(scene.colors) if texture else None
     vertices, faces, looks = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], []
     count = 0
@@ -86,10 +85,10 @@ def grid_triangles(
     return np.flatnonzero(used), (np.cumsum(used) - 1)[faces]
 
 
-def _grid_step(masks: Sequence[np.ndarray], max_faces: int) -> int:
-    """The smallest step with at most `max_faces` faces, two to a cell."""
+def _grid_step(masks: Sequence[np.ndarray], target_faces: int) -> int:
+    """The smallest step with at most `target_faces` faces, two to a cell."""
     pixels = sum(int(mask.sum()) for mask in masks)
-    return max(1, int(np.ceil(np.sqrt(2 * pixels / max_faces))))
+    return max(1, int(np.ceil(np.sqrt(2 * pixels / target_faces))))
 
 
 def _grid_lines(length: int, step: int) -> np.ndarray:

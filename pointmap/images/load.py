@@ -102,7 +102,7 @@ def _results(
     listing: list[ListedPhoto], *, image_size: tuple[int, int], patch_size: int, square_ok: bool
 ) -> Iterator[View | SkippedPhoto]:
     """Every listed photo in order; a few are decoded ahead."""
-    _register_heif()
+    register_heif()
     threads = min(4, cpu_count() or 1)
     pool = ThreadPoolExecutor(max_workers=threads)
     ahead: deque[Future[View | SkippedPhoto]] = deque()
@@ -125,7 +125,7 @@ def _load_one(
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _opened(listed.source) as image, _ONE_LARGE_AT_A_TIME if is_large(image.size) else nullcontext():
+        with opened(listed.source) as image, _ONE_LARGE_AT_A_TIME if is_large(image.size) else nullcontext():
             orientation = exif.orientation(image)
             focal_px = exif.focal_px(image, image.size)
             upright_size = image.size if orientation <= 4 else image.size[::-1]
@@ -151,7 +151,8 @@ def _load_one(
 
 
 @contextmanager
-def _opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image"]:
+def opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image"]:
+    """An image that is not decoded yet, whatever the size it claims up to `MAX_PIXELS`."""
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -177,7 +178,7 @@ _IN_MEMORY = threading.Lock()
 _PILLOW_LIMIT = threading.Lock()
 
 
-def _register_heif() -> bool:
+def register_heif() -> bool:
     """Let Pillow read HEIC, whatever its file is called, where the extra is installed."""
     try:
         import pillow_heif
@@ -189,7 +190,7 @@ def _register_heif() -> bool:
 
 def _why_unidentified(source: "Path | ZippedPhoto | Image.Image") -> str:
     file_name = source.member if isinstance(source, ZippedPhoto) else str(source)
-    if file_name.lower().endswith((".heic", ".heif", ".hif")) and not _register_heif():
+    if file_name.lower().endswith((".heic", ".heif", ".hif")) and not register_heif():
         return "reading HEIC needs pillow-heif. Install it with: pip install 'pointmap[heif]'"
     return "it is not an image, or of an unknown format"
 

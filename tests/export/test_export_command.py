@@ -31,7 +31,7 @@ def test_an_output_chooses_the_format_by_its_ending(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [((), "--format"), (("-o", "x.abc"), ".glb"), (("--format", "ply"), "")]
+    ("arguments", "message"), [((), "--format"), (("-o", "x.abc"), "glb, ply"), (("--format", "ply"), "")]
 )
 def test_mistakes_end_with_code_2_and_a_message(tmp_path, monkeypatch, capsys, arguments, message):
     if message:

@@ -55,12 +55,12 @@ def test_no_face_bridges_the_gap_between_the_ball_and_the_wall():
     assert distance_to_surface(mesh.vertices[mesh.faces].mean(axis=1)).max() < 1e-2
 
 
-def test_max_faces_is_kept():
+def test_target_faces_is_kept():
     scene = make_scene(scale=4)
 
-    assert 500 < len(scene.mesh(max_faces=3000).faces) <= 3000
-    with pytest.raises(InputError, match="max_faces is 0"):
-        scene.mesh(max_faces=0)
+    assert 500 < len(scene.mesh(target_faces=3000).faces) <= 3000
+    with pytest.raises(InputError, match="target_faces is 0"):
+        scene.mesh(target_faces=0)
 
 
 def test_vertices_have_the_colours_of_their_pixels():

@@ -1,0 +1,73 @@
+"""One place that knows the formats of files and folders: what writes each, and what reads it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pointmap.errors import InputError
+from pointmap.scene import Keep, Scene
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a scene is written for other tools."""
+
+    home: str
+    """Module and function: `write(scene, path, **settings) -> Path`."""
+
+    default_name: str
+    """What the file or folder is called where no name is given."""
+
+    about: str
+    """In a few words, for people."""
+
+    @property
+    def write(self) -> Callable[..., Path]:
+        """The function, loaded when it is first needed."""
+        module, function = self.home.split(":")
+        return getattr(import_module(module), function)
+
+    @property
+    def settings(self) -> list[str]:
+        """Names of what it can be told."""
+        parameters = list(inspect.signature(self.write).parameters.values())[2:]
+        names = [parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+        return [*names, *Keep.__annotations__] if len(names) < len(parameters) else names
+
+
+WRITERS = {
+    "glb": Format("pointmap.export.glb:write_glb", "scene.glb", "cloud, mesh and cameras, for viewers and engines"),
+    "ply": Format("pointmap.export.ply:write_ply", "points.ply", "cloud"),
+    "obj": Format("pointmap.export.obj:write_obj", "mesh.obj", "textured mesh"),
+    "json": Format("pointmap.export.cameras:write_cameras", "cameras.json", "cameras"),
+    "npz": Format("pointmap.export.npz:save_scene", "scene.npz", "everything, for Scene.load"),
+}
+"""By the names that `Scene.export` and `pointmap export --format` take; endings of files are names too."""
+
+
+def export(scene: Scene, path: str | Path, *, format: str | None = None, **settings: Any) -> Path:
+    """See `Scene.export`. A setting that is None is left to the format's default."""
+    path = Path(path)
+    name = path.suffix.removeprefix(".").lower() if format is None else format
+    if name not in WRITERS:
+        received = f"the ending {path.suffix!r} of {path.name!r}" if format is None else f"the format {format!r}"
+        raise InputError(f"Cannot export to {received}. Choose one of {', '.join(WRITERS)}.")
+    settings = {key: value for key, value in settings.items() if value is not None}
+    allowed = WRITERS[name].settings
+    unknown = sorted(set(settings) - set(allowed))
+    if unknown:
+        choices = ", ".join(allowed) or "none"
+        raise InputError(f"Export to {name} has no setting {', '.join(unknown)}. Its settings: {choices}.")
+    return WRITERS[name].write(scene, path, **settings)
+
+
+def read(path: str | Path) -> Scene:
+    """See `Scene.read`."""
+    path = Path(path)
+    file = path / "scene.npz" if path.is_dir() else path
+    if file.suffix == ".npz" and file.is_file():
+        return Scene.load(file)
+    raise InputError(f"Cannot tell what {str(path)!r} is. Give a scene.npz, or the folder of one.")
