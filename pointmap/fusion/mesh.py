@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from pointmap.errors import InputError
-from pointmap.fusion.texture import pack_images
+from pointmap.fusion.photo_atlas import pack_images
 from pointmap.scene import Keep, Scene
 from pointmap.shapes import Bool, Int
 

@@ -1,4 +1,4 @@
-"""One texture for a mesh: the photos side by side in an atlas."""
+"""The photos side by side in one texture: quick, for meshes whose faces each belong to one photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pointmap.fusion.texture import BORDER, pack_images
+from pointmap.fusion.photo_atlas import BORDER, pack_images
 
 
 def images():
