@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from pointmap.export.frusta import Frusta, make_frusta
 from pointmap.export.palette import colorize
 from pointmap.export.splats import Splats, render_splats
 from pointmap.export.viewpoints import overview
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 from pointmap.shapes import UInt8
 
 _MAX_ROWS = 8
@@ -22,16 +22,16 @@ _SHORTEST_BAR, _SCALE_TEXT = 32, 14
 _PAPER, _INK, _FAINT = (255, 255, 255), (35, 35, 40), (110, 110, 118)
 
 
-def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | None = None) -> Path:
+def render_preview(scene: Scene, path: str | Path, **keep: Unpack[Keep]) -> Path:
     """Draw the cloud with its cameras from two sides, beside up to eight photos with depth and confidence maps.
 
     All depth maps share one colour scale (near is yellow), all confidence maps another; both are logarithmic. Depths
     that are left out of the cloud are grey.
 
     Args:
-        min_confidence: See `Scene.masks`.
+        keep: See `Scene.masks`.
     """
-    masks = scene.masks(min_confidence=min_confidence)
+    masks = scene.masks(**keep)
     shown = np.unique(np.linspace(0, len(scene) - 1, min(_MAX_ROWS, len(scene))).round().astype(int)).tolist()
     maps = _Maps.of(scene, masks)
     aspect = max([scene.depths[photo].shape[1] / scene.depths[photo].shape[0] for photo in shown], default=4 / 3)
@@ -49,7 +49,7 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
     sheet.text((left, _MARGIN), f"{int(scene.registered.sum())} of {len(scene)} photos registered", size=26)
     unit = "metres" if scene.metric else "arbitrary unit"
     sheet.text((left, _MARGIN + 33), f"{points:,} points, {unit}", color=_FAINT)
-    for index, image in enumerate(_views(scene, masks, view_size, min_confidence)):
+    for index, image in enumerate(_views(scene, masks, view_size, keep)):
         place = (left, top + index * (view_size[1] + _GAP))
         sheet.paste(image, place, view_size)
         sheet.text((place[0] + 8, place[1] + 8), _SIDES[index][0], color=_FAINT, backed=True)
@@ -71,9 +71,9 @@ def render_preview(scene: Scene, path: str | Path, *, min_confidence: float | No
 
 
 def _views(
-    scene: Scene, masks: list[np.ndarray], size: tuple[int, int], min_confidence: float | None
+    scene: Scene, masks: list[np.ndarray], size: tuple[int, int], keep: Keep
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
-    cloud = scene.point_cloud(min_confidence=min_confidence, max_points=500_000)
+    cloud = scene.point_cloud(max_points=500_000, **keep)
     points = np.asarray(cloud.vertices)
     # Wider than a pixel, since slanted surfaces would gape otherwise. Fewer points become larger, and more so as they
     # are drawn at random and leave gaps of all sizes.
