@@ -274,12 +274,12 @@ class Scene:
     ) -> "trimesh.PointCloud":
         """Coloured points of all registered photos, in the world frame.
 
-        `metadata` has one entry per point for each of "confidence", "photo" (index) and "spacing" (width of the
-        pixel at the point, in scene units).
+        `metadata` has one entry per point for each of "confidence", "photo" (index), "spacing" (width of the pixel at
+        the point, in scene units) and "normal" (unit vector, on the side of the photo's camera).
 
         Args:
-            max_points: Draw so many at random if there are more.
-            seed: Of that draw.
+            max_points: Take so many, evenly over every photo, if there are more.
+            seed: Of that choice.
             keep: See `masks`.
         """
         from pointmap.fusion.cloud import point_cloud

@@ -3,6 +3,7 @@ import pytest
 from scenes import distance_to_surface, make_scene
 
 from pointmap import InputError
+from pointmap.fusion.cloud import point_cloud
 
 
 def test_every_point_lies_on_a_surface_and_has_the_colour_of_its_pixel():
@@ -44,3 +45,17 @@ def test_max_points_above_the_number_of_points_keeps_all():
 def test_no_points_at_all_are_not_an_answer():
     with pytest.raises(InputError, match="max_points is 0"):
         make_scene(num_photos=1).point_cloud(max_points=0)
+
+
+def test_thinned_points_lie_evenly_over_their_photo():
+    scene = make_scene(scale=8, num_photos=1)
+    keep = np.ones(scene.depths[0].shape, bool)
+
+    chosen = point_cloud(scene, [keep], max_points=keep.size // 16)
+
+    pixels = np.asarray(chosen.vertices) @ scene.working_intrinsics[0].T  # its camera is the world's frame
+    column, row = (np.round(pixels[:, :2] / pixels[:, 2:]).astype(int) // 8).T
+    counts = np.bincount(row * 32 + column, minlength=24 * 32)
+    assert len(counts) == 24 * 32
+    assert counts.min() >= 2
+    assert counts.max() <= 6  # a random draw has from 0 to 12
