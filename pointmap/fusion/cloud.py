@@ -60,8 +60,8 @@ def _thin_out(masks: list[np.ndarray], max_points: int | None, seed: int) -> lis
     total = sum(int(mask.sum()) for mask in masks)
     if max_points is None or total <= max_points:
         return masks
-    # Pixels in the order of the R2 sequence (Roberts 2018): the first so many of them lie evenly, without the clumps and
-    # gaps of a random draw.
+    # Pixels in the order of the R2 sequence (Roberts 2018): the first so many of them lie evenly, without the clumps
+    # and gaps of a random draw.
     shifts = np.random.default_rng(seed).random(len(masks))
     orders = []
     for mask, shift in zip(masks, shifts, strict=True):

@@ -10,8 +10,8 @@ from pointmap.shapes import Bool, Float, Int
 def pointmap_normals(points_cam: Float[Tensor, "h w 3"], valid: Bool[Tensor, "h w"]) -> Float[Tensor, "h w 3"]:
     """Unit normal of the surface at every pixel, on the camera's side of it.
 
-    Along rows and columns, the step to the next pixel counts the more the shorter it is, so that a pixel at a depth edge
-    gets the normal of the surface that it is on. A pixel without valid neighbours faces the camera.
+    Along rows and columns, the step to the next pixel counts the more the shorter it is, so that a pixel at a depth
+    edge gets the normal of the surface that it is on. A pixel without valid neighbours faces the camera.
 
     Args:
         points_cam: In the frame of the camera that sees them.
