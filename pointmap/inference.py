@@ -6,8 +6,9 @@ results.
 """
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from pointmap.match.tokens import match_tokens
 from pointmap.models import Encoding, Network
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, PairPrediction, View
+from pointmap.shapes import UInt8
 
-_LAYOUT = 1  # of the cache files; raised when they change
+_LAYOUT = 2  # of the cache files; raised when they change
+_PARTS = ("points_i", "points_j", "confidence_i", "confidence_j")
+_SKY_PARTS = ("sky_i", "sky_j")
 _PIXEL_BYTES = 3_000
 """Working memory of decoding, per pixel: some hundred channels of a DPT head at full resolution, with room to spare."""
 
@@ -39,6 +43,7 @@ def predict_pairs(
     *,
     batch_size: int | None = None,
     cache: str | Path | None = None,
+    sky: "SkyMaps | None" = None,
     progress: ProgressCallback | None = None,
 ) -> list[Group]:
     """Predict all pairs.
@@ -47,6 +52,7 @@ def predict_pairs(
         pairs: Indices (i, j); the result for a pair is in the camera frame of i.
         batch_size: Pairs that are decoded together; default by memory.
         cache: Folder for predictions. What it has of this network and these photos is not computed again.
+        sky: Gathers what the network says of the sky.
         progress: Called with ("predict", done, total) after every batch; what is done is in the cache by then.
 
     Returns:
@@ -55,24 +61,56 @@ def predict_pairs(
     store = _Cache(Path(cache), network, views) if cache is not None else None
     groups: dict[tuple[int, int], Group] = {}
     missing = []
+
+    def take(predicted: _Predicted) -> None:
+        group = predicted.group
+        groups[group.views[0], group.views[1]] = group
+        if sky is not None and predicted.sky is not None:
+            for view, share in zip(group.views, predicted.sky, strict=True):
+                sky.add(view, share)
+
     for pair in dict.fromkeys(pairs):
         found = store.load(pair) if store else None
         if found is None:
             missing.append(pair)
         else:
-            groups[pair] = found
+            take(found)
     total = len(groups) + len(missing)
     if progress is not None:
         progress("predict", len(groups), total)
     encoder = _Encoder(network, views)
     for batch in _batches(missing, views, batch_size or _fitting_batch(network, views)):
-        for group in _decode(network, encoder, batch):
-            groups[group.views[0], group.views[1]] = group
+        for predicted in _decode(network, encoder, batch):
+            take(predicted)
             if store:
-                store.save(group)
+                store.save(predicted)
         if progress is not None:
             progress("predict", len(groups), total)
     return [groups[pair] for pair in pairs]
+
+
+class SkyMaps:
+    """How likely each pixel of a photo shows sky: the mean over all predictions of the photo, one map per photo."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, Tensor] = {}
+        self._counts: Counter[int] = Counter()
+
+    def add(self, view: int, sky: UInt8[Tensor, "h w"]) -> None:
+        """One prediction of a view, from 0 to 255."""
+        self._sums[view] = self._sums[view] + sky if view in self._sums else sky.float()
+        self._counts[view] += 1
+
+    def maps(self, views: Sequence[View]) -> list[np.ndarray] | None:
+        """Per view (h, w) float32 from 0 to 1, where nothing was said 0; None if nothing was said of any view."""
+        if not self._sums:
+            return None
+        return [
+            (self._sums[index] / (255 * self._counts[index])).numpy()
+            if index in self._sums
+            else np.zeros(view.image.shape[:2], np.float32)
+            for index, view in enumerate(views)
+        ]
 
 
 @torch.no_grad()
@@ -121,7 +159,14 @@ def predict_matches(
     return found
 
 
-def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[Group]:
+@dataclass(frozen=True)
+class _Predicted:
+    group: Group
+    sky: list[UInt8[Tensor, "_ _"]] | None
+    """How likely a pixel shows sky, 0 to 255, of both views; None for networks that do not say."""
+
+
+def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[_Predicted]:
     """Predict one batch; in halves where a GPU's memory does not hold it."""
     try:
         prediction = network.decode(encoder([i for i, _ in batch]), encoder([j for _, j in batch]))
@@ -130,7 +175,7 @@ def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]])
             raise
         middle = len(batch) // 2
         return _decode(network, encoder, batch[:middle]) + _decode(network, encoder, batch[middle:])
-    return [_group(pair, prediction, index) for index, pair in enumerate(batch)]
+    return [_predicted(pair, prediction, index) for index, pair in enumerate(batch)]
 
 
 class _Encoder:
@@ -185,13 +230,17 @@ def _encoding_bytes(encoding: Encoding) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in (encoding.tokens, *encoding.skips))
 
 
-def _group(pair: tuple[int, int], prediction: PairPrediction, index: int) -> Group:
+def _predicted(pair: tuple[int, int], prediction: PairPrediction, index: int) -> _Predicted:
     points = [prediction.points_i[index].cpu(), prediction.points_j[index].cpu()]
     confidences = [prediction.confidence_i[index].cpu(), prediction.confidence_j[index].cpu()]
     for point, confidence in zip(points, confidences, strict=True):
         bad = ~(point.isfinite().all(dim=-1) & confidence.isfinite())
         point[bad], confidence[bad] = 0.0, 1.0
-    return Group(pair, points, confidences)
+    sky = None
+    if prediction.sky_i is not None and prediction.sky_j is not None:
+        logits = (prediction.sky_i[index], prediction.sky_j[index])
+        sky = [(255 * logit.float().sigmoid().nan_to_num(0)).round().to(torch.uint8).cpu() for logit in logits]
+    return _Predicted(Group(pair, points, confidences), sky)
 
 
 class _Cache:
@@ -206,20 +255,22 @@ class _Cache:
         self.network_key = network_fingerprint(network)
         self.view_keys = [_digest(np.ascontiguousarray(view.image), str(view.image.shape)) for view in views]
 
-    def load(self, pair: tuple[int, int]) -> Group | None:
+    def load(self, pair: tuple[int, int]) -> _Predicted | None:
         """An earlier prediction; None when there is none that can be read."""
-        path = self._path(pair)
         try:
-            content = load_file(path)
-            parts = [content[name] for name in ("points_i", "points_j", "confidence_i", "confidence_j")]
+            content = load_file(self._path(pair))
+            parts = [content[name] for name in _PARTS]
         except (OSError, SafetensorError, KeyError):
             return None
-        return Group(pair, parts[:2], parts[2:])
+        sky = [content[name] for name in _SKY_PARTS if name in content]
+        return _Predicted(Group(pair, parts[:2], parts[2:]), sky if len(sky) == 2 else None)
 
-    def save(self, group: Group) -> None:
+    def save(self, predicted: _Predicted) -> None:
         """Write a prediction, whole or not at all."""
-        names = ("points_i", "points_j", "confidence_i", "confidence_j")
-        tensors = dict(zip(names, [*group.points, *group.confidences], strict=True))
+        group = predicted.group
+        tensors = dict(zip(_PARTS, [*group.points, *group.confidences], strict=True))
+        if predicted.sky is not None:
+            tensors |= dict(zip(_SKY_PARTS, predicted.sky, strict=True))
         with atomic_path(self._path((group.views[0], group.views[1]))) as temporary:
             save_file({name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}, temporary)
 

@@ -22,7 +22,7 @@ from pointmap.errors import InputError
 from pointmap.geometry.cameras import original_intrinsics
 from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
-from pointmap.inference import predict_matches, predict_pairs
+from pointmap.inference import SkyMaps, predict_matches, predict_pairs
 from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, Matcher
 from pointmap.matchers import exact_matches
 from pointmap.models import Network
@@ -184,9 +184,10 @@ def reconstruct(
                 keypoints = exact_matches(matcher, views, large, keep, pair_list, network=network, progress=tell)
         matches: list[PairMatches] = []
         matched_views: list[View] | None = None
+        sky = SkyMaps()
         with clock("predict"):
             if network:
-                groups = predict_pairs(network, seen, pair_list, cache=cache, progress=tell)
+                groups = predict_pairs(network, seen, pair_list, cache=cache, sky=sky, progress=tell)
             else:
                 exact = [pair.matches for pair in keypoints]
                 groups = classical_groups(
@@ -245,6 +246,7 @@ def reconstruct(
             working_intrinsics=alignment.intrinsics,
             registered=alignment.registered,
             metric=metric,
+            sky=sky.maps(views),
             report=_report(clock, network, loaded, pair_list, alignment) | {"poses": posed.report, "depth": depth},
         )
         if found and orbit:

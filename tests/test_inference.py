@@ -1,11 +1,13 @@
 """Predictions of pairs: each photo encoded once, batches and cache change nothing, interruption loses nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from pointmap.errors import Cancelled, InputError
-from pointmap.inference import image_tensor, network_fingerprint, predict_pairs
+from pointmap.inference import SkyMaps, image_tensor, network_fingerprint, predict_pairs
 from pointmap.models import PRESETS, Network
 from pointmap.scene import View
 
@@ -176,6 +178,42 @@ def test_a_cache_that_is_a_file_is_refused(network, tmp_path):
 
     with pytest.raises(InputError, match="cache"):
         predict_pairs(network, make_views((32, 48)), [(0, 0)], cache=tmp_path / "cache")
+
+
+def test_the_sky_of_a_photo_is_the_mean_of_what_its_pairs_say(network):
+    views = make_views((32, 48), (48, 32))
+    sky = SkyMaps()
+
+    predict_pairs(network, views, [(0, 1), (1, 0)], sky=sky)
+
+    with torch.no_grad():
+        images = [image_tensor(view, "cpu") for view in views]
+        first, second = network(*images), network(*images[::-1])
+    expected = (first.sky_i[0].sigmoid() + second.sky_j[0].sigmoid()) / 2
+    maps = sky.maps(views)
+    assert [found.shape for found in maps] == [(32, 48), (48, 32)]
+    assert np.ptp(expected.numpy()) > 0.01
+    np.testing.assert_allclose(maps[0], expected, atol=0.5 / 255 + 1e-6)
+
+
+def test_the_cache_remembers_the_sky(network, monkeypatch, tmp_path):
+    views = make_views((32, 48), (32, 48))
+    fresh, cached = SkyMaps(), SkyMaps()
+    predict_pairs(network, views, [(0, 1)], cache=tmp_path, sky=fresh)
+    decoded = count_calls(monkeypatch, network, "decode")
+
+    predict_pairs(network, views, [(0, 1)], cache=tmp_path, sky=cached)
+
+    assert sum(decoded) == 0
+    np.testing.assert_array_equal(cached.maps(views), fresh.maps(views))
+
+
+def test_a_network_that_does_not_know_the_sky_says_nothing_of_it():
+    sky = SkyMaps()
+
+    predict_pairs(Network(replace(PRESETS["nano"], sky=False)).eval(), make_views((32, 48)), [(0, 0)], sky=sky)
+
+    assert sky.maps(make_views((32, 48))) is None
 
 
 def test_points_that_are_not_finite_count_for_nothing(network, monkeypatch):
