@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pointmap.errors import InputError
@@ -41,3 +41,13 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return Path(path)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that need each other. None of them takes its place before all are written; the first does so last.
+
+    Give the file first that refers to the others: as long as it is the old one, or absent, nobody looks for new ones.
+    """
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            stack.enter_context(atomic_path(path)).write_bytes(content)

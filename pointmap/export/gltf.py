@@ -4,7 +4,6 @@ Written by hand because vertex colours are linear by specification, which genera
 because photos carry their own light: materials are unlit (KHR_materials_unlit).
 """
 
-import io
 import json
 import struct
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import pointmap
+from pointmap.export.textures import encode_texture
 from pointmap.shapes import Float, Int, UInt8
 
 _FLOAT, _UINT32 = 5126, 5125
@@ -53,6 +53,7 @@ class GlbWriter:
         vertices_world: Float[np.ndarray, "n 3"],
         faces: Int[np.ndarray, "m 3"],
         *,
+        normals_world: Float[np.ndarray, "n 3"] | None = None,
         colors: UInt8[np.ndarray, "n 3"] | None = None,
         texture_coordinates: Float[np.ndarray, "n 2"] | None = None,
         texture: UInt8[np.ndarray, "h w 3"] | None = None,
@@ -60,11 +61,14 @@ class GlbWriter:
         """Add a mesh, visible from both sides, with sRGB vertex colours or an sRGB texture.
 
         Args:
+            normals_world: Unit vectors, for programs that put lights on it after all.
             texture_coordinates: From 0 to 1, the origin at the bottom left as in OBJ and trimesh.
         """
         if len(faces) == 0:
             return
         attributes = {"POSITION": self._positions(vertices_world)}
+        if normals_world is not None:
+            attributes["NORMAL"] = self._accessor(normals_world.astype("<f4"), "VEC3", _FLOAT, _VERTICES)
         if colors is not None:
             attributes["COLOR_0"] = self._colors(colors)
         if texture_coordinates is not None:
@@ -138,11 +142,9 @@ class GlbWriter:
     def _material(self, name: str, texture: np.ndarray | None = None) -> int:
         surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
         if texture is not None:
-            from PIL import Image
-
-            encoded = io.BytesIO()
-            Image.fromarray(texture).save(encoded, "JPEG", quality=90)
-            self._images.append({"bufferView": self._view(encoded.getvalue(), {}), "mimeType": "image/jpeg"})
+            encoded, ending = encode_texture(texture)
+            kind = {".jpg": "image/jpeg", ".png": "image/png"}[ending]
+            self._images.append({"bufferView": self._view(encoded, {}), "mimeType": kind})
             surface["baseColorTexture"] = {"index": len(self._images) - 1}
         self._materials.append(
             {
