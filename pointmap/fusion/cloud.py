@@ -26,12 +26,13 @@ def point_cloud(
     if max_points is not None and max_points < 1:
         raise InputError(f"max_points is {max_points}; give at least 1, or None for all points.")
     masks = _thin_out(masks, max_points, seed)
-    positions, colors, confidences, photos, spacings, normals = [], [], [], [], [], []
+    positions, colors, confidences, photos, pixels, spacings, normals = [], [], [], [], [], [], []
     for index, (mask, points) in enumerate(zip(masks, scene.pointmaps, strict=True)):
         positions.append(points[mask])
         colors.append(scene.colors[index][mask])
         confidences.append(scene.confidences[index][mask].astype(np.float32))
         photos.append(np.full(len(positions[-1]), index, np.int32))
+        pixels.append(np.flatnonzero(mask).astype(np.int32))
         focal_px = scene.working_intrinsics[index, 0, 0]
         spacings.append((scene.depths[index][mask] / focal_px).astype(np.float32))
         normals.append(_normals(scene, index)[mask] if mask.any() else np.zeros((0, 3), np.float32))
@@ -41,6 +42,7 @@ def point_cloud(
         metadata={
             "confidence": np.concatenate([np.zeros(0, np.float32), *confidences]),
             "photo": np.concatenate([np.zeros(0, np.int32), *photos]),
+            "pixel": np.concatenate([np.zeros(0, np.int32), *pixels]),
             "spacing": np.concatenate([np.zeros(0, np.float32), *spacings]),
             "normal": np.concatenate([np.zeros((0, 3), np.float32), *normals]),
         },
