@@ -275,7 +275,8 @@ class Scene:
         """Coloured points of all registered photos, in the world frame.
 
         `metadata` has one entry per point for each of "confidence", "photo" (index), "pixel" (index into the flattened
-        map), "spacing" (width of the pixel at the point, in scene units) and "normal" (unit vector, on the side of the photo's camera).
+        map), "spacing" (width of the pixel at the point, in scene units) and "normal" (unit vector, on the side of the
+        photo's camera).
 
         Args:
             max_points: Take so many, evenly over every photo, if there are more.
