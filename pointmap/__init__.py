@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pointmap.checkpoints import load_model as load_model
     from pointmap.errors import Cancelled as Cancelled
     from pointmap.errors import InputError as InputError
+    from pointmap.fusion.fuse import fuse as fuse
     from pointmap.models import Network as Network
     from pointmap.pipeline import reconstruct as reconstruct
     from pointmap.priors import KnownDistance as KnownDistance
@@ -38,6 +39,7 @@ _HOME = {
     "Scene": "pointmap.scene",
     "Soft": "pointmap.priors",
     "align": "pointmap.alignment",
+    "fuse": "pointmap.fusion.fuse",
     "load_model": "pointmap.checkpoints",
     "reconstruct": "pointmap.pipeline",
 }
