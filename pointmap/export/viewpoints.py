@@ -55,7 +55,7 @@ def overview(
     width, height = size
     focal_px = width / 2 / np.tan(np.radians(fov_deg) / 2)
     intrinsics = np.array([[focal_px, 0, (width - 1) / 2], [0, focal_px, (height - 1) / 2], [0, 0, 1]])
-    up, forward = _axes(scene)
+    up, forward = up_and_forward(scene)
     right = np.cross(forward, up)
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
     ahead = np.cos(azimuth) * forward + np.sin(azimuth) * right
@@ -78,7 +78,7 @@ def overview(
     return Viewpoint(world_from_eye=world_from_eye, intrinsics=intrinsics)
 
 
-def _axes(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+def up_and_forward(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """Up and forward (perpendicular unit vectors) of the registered cameras: the mean, or the first one's."""
     rotations = scene.world_from_cam[scene.registered, :3, :3]
     if len(rotations) == 0:

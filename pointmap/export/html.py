@@ -1,0 +1,202 @@
+"""scene.html: one file with the scene and a viewer of it, which needs a browser and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+from pointmap.atomic import write_bytes
+from pointmap.export.frusta import make_frusta
+from pointmap.export.html_page import Packer, fill_page
+from pointmap.export.viewpoints import up_and_forward
+from pointmap.scene import Keep, Photo, Scene
+from pointmap.shapes import Bool, Float
+
+if TYPE_CHECKING:
+    import trimesh
+
+_PHOTO_PIXELS = 8_000_000
+"""All photos together, at most."""
+
+
+def write_html(
+    scene: Scene,
+    path: str | Path,
+    *,
+    mesh: "bool | trimesh.Trimesh" = True,
+    texture: bool = True,
+    watertight: bool = False,
+    max_points: int = 400_000,
+    target_faces: int = 100_000,
+    texture_size: int = 2048,
+    photo_size: int = 640,
+    seed: int = 0,
+    **keep: Unpack[Keep],
+) -> Path:
+    """Write a page with cloud, surface, cameras and photos that opens in any browser, without network.
+
+    Args:
+        mesh: Also write the surface; or one that is there already (of `Scene.mesh`), which is written as it is.
+        texture, watertight, target_faces: Of the surface, see `Scene.mesh`.
+        max_points: More points are thinned out at random.
+        texture_size: Longest side of the texture in pixels; of a given surface too.
+        photo_size: Longest side of the photos in pixels; less where there are many.
+        seed: Of the thinning.
+        keep: See `Scene.masks`.
+    """
+    points = scene.point_cloud(max_points=max_points, seed=seed, **keep)
+    if isinstance(mesh, bool):
+        mesh = mesh and len(points.vertices) > 0
+    surface = (
+        scene.mesh(texture=texture, watertight=watertight, target_faces=target_faces, texture_size=texture_size, **keep)
+        if mesh is True
+        else mesh or None
+    )
+    frame = _Frame.of(scene, np.asarray(points.vertices))
+    everything = [np.asarray(points.vertices), scene.world_from_cam[scene.registered, :3, 3]]
+    if surface is not None:
+        everything.append(np.asarray(surface.vertices))
+    packer = Packer()
+    about = {
+        "unit": "m" if scene.metric else "units",
+        "reach": float(max(np.linalg.norm(frame.place(part), axis=-1).max(initial=0) for part in everything)),
+        "camera_size": make_frusta(scene).size,
+        "cloud": _cloud(scene, points, frame, packer, seed),
+        "surface": None if surface is None else _surface(surface, frame, packer, texture_size),
+        "photos": _photos(scene, frame, packer, photo_size),
+    }
+    return write_bytes(path, fill_page(about, packer.content))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What the viewer sees the scene in: y up as the cameras have it, looked at along -z, the cloud's middle at 0."""
+
+    viewer_from_world: Float[np.ndarray, "4 4"]
+
+    unit: float
+    """A length in which positions have fine steps: that of the scene."""
+
+    @classmethod
+    def of(cls, scene: Scene, points_world: Float[np.ndarray, "n 3"]) -> "_Frame":
+        up, forward = up_and_forward(scene)
+        viewer_from_world = np.eye(4)
+        viewer_from_world[:3, :3] = np.stack([np.cross(forward, up), up, -forward])
+        centres = scene.world_from_cam[scene.registered, :3, 3]
+        seen = points_world if len(points_world) else centres
+        middle = np.median(seen, axis=0) if len(seen) else np.zeros(3)
+        viewer_from_world[:3, 3] = -viewer_from_world[:3, :3] @ middle
+        distances = np.linalg.norm(seen - middle, axis=-1)
+        return cls(viewer_from_world, max(float(np.median(distances)), 1e-9) if len(seen) else 1.0)
+
+    def place(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Points in this frame."""
+        return points_world @ self.viewer_from_world[:3, :3].T + self.viewer_from_world[:3, 3]
+
+
+def _cloud(scene: Scene, points: "trimesh.PointCloud", frame: _Frame, packer: Packer, seed: int) -> dict[str, Any]:
+    """Points in the order of their confidence, the surest first; those of the sky after all others.
+
+    Then the viewer hides the least sure ones by drawing fewer.
+    """
+    metadata, count = points.metadata, len(points.vertices)
+    sky = _shows_sky(scene, metadata)
+    # Among equals chance decides: the order of the photos would take them away one by one.
+    shuffled = np.random.default_rng(seed).permutation(count)
+    falling = shuffled[np.argsort(-metadata["confidence"][shuffled], kind="stable")]
+    order = np.concatenate([falling[~sky[falling]], falling[sky[falling]]])
+    shown = [falling[: count - count * percent // 100] for percent in range(100)]
+    positions = frame.place(np.asarray(points.vertices))
+    widths = metadata["spacing"] * _covering_factor(positions, metadata["spacing"], seed)
+    return {
+        "count": count,
+        "sky": int(sky.sum()),
+        "shown": [[int((~sky[part]).sum()), int(sky[part].sum())] for part in shown],
+        "positions": packer.positions(positions[order], frame.unit),
+        "colors": packer.array(np.asarray(points.colors)[order, :3]),
+        "widths": packer.widths(widths[order]),
+        "photos": packer.array(metadata["photo"][order].astype(np.uint32)),
+    }
+
+
+def _covering_factor(positions: Float[np.ndarray, "n 3"], spacing: Float[np.ndarray, "n"], seed: int) -> float:
+    """By how much dots have to be wider than their pixels to close the surface: more after thinning, less where photos
+    overlap. On a square grid the fourth neighbour is one step away; half as much again closes what is less regular.
+    """
+    from scipy.spatial import KDTree
+
+    if len(positions) < 5:
+        return 1.0
+    sample = np.random.default_rng(seed).choice(len(positions), min(2000, len(positions)), replace=False)
+    distances, _ = KDTree(positions).query(positions[sample], k=5)  # the first is the point itself
+    return 1.5 * float(np.median(distances[:, 4] / spacing[sample]))
+
+
+def _shows_sky(scene: Scene, metadata: dict[str, np.ndarray]) -> Bool[np.ndarray, "n"]:
+    """Which points of a cloud `Scene.masks` would leave out as sky."""
+    everything, ground = scene.masks(min_confidence=0.0), scene.masks(min_confidence=0.0, mask_sky=True)
+    sky = np.zeros(len(metadata["photo"]), bool)
+    for photo, (mask, rest) in enumerate(zip(everything, ground, strict=True)):
+        of_photo = metadata["photo"] == photo
+        sky[of_photo] = (mask & ~rest).reshape(-1)[metadata["pixel"][of_photo]]
+    return sky
+
+
+def _surface(surface: "trimesh.Trimesh", frame: _Frame, packer: Packer, texture_size: int) -> dict[str, Any] | None:
+    from trimesh.visual import TextureVisuals
+
+    if len(surface.faces) == 0:
+        return None
+    packed = {
+        "positions": packer.positions(frame.place(np.asarray(surface.vertices)), frame.unit),
+        "faces": packer.array(np.asarray(surface.faces).astype(np.uint32).reshape(-1)),
+    }
+    look = surface.visual
+    if not isinstance(look, TextureVisuals):
+        assert look is not None
+        return packed | {"colors": packer.array(np.asarray(look.vertex_colors)[:, :3])}
+    image = look.material.baseColorTexture.convert("RGB")
+    image.thumbnail((texture_size, texture_size))
+    # The viewer's textures begin at the top left.
+    coordinates = np.clip(np.asarray(look.uv) * [1, -1] + [0, 1], 0, 1)
+    return packed | {
+        "coordinates": packer.array(np.round(coordinates * 65535).astype(np.uint16)),
+        "texture": packer.jpeg(np.asarray(image)),
+    }
+
+
+def _photos(scene: Scene, frame: _Frame, packer: Packer, photo_size: int) -> list[dict[str, Any]]:
+    frusta = make_frusta(scene)
+    colors = dict(zip(frusta.photos.tolist(), frusta.colors, strict=True))
+    size = max(64, min(photo_size, int(np.sqrt(_PHOTO_PIXELS / max(len(scene), 1)))))
+    entries = []
+    for index, name in enumerate(scene.names):
+        photo = scene.photo(index, max_size=size)
+        entry = {
+            "name": name,
+            "size": scene.image_sizes[index],
+            "image": packer.jpeg(photo.image, quality=80),
+            "registered": bool(scene.registered[index]),
+        }
+        if scene.registered[index]:
+            entry["camera"] = {"color": colors[index], **_camera(scene, index, photo, frame)}
+        entries.append(entry)
+    return entries
+
+
+def _camera(scene: Scene, index: int, photo: Photo, frame: _Frame) -> dict[str, Any]:
+    """Where the photo's eye is, and the window at distance 1 before it through which it sees: see `view.js`."""
+    right, down, ahead, position = (frame.viewer_from_world @ scene.world_from_cam[index])[:3].T
+    (fx, cx), (fy, cy) = photo.intrinsics[0, [0, 2]], photo.intrinsics[1, [1, 2]]
+    height, width = photo.image.shape[:2]
+    middle = [((width - 1) / 2 - cx) / fx, -((height - 1) / 2 - cy) / fy]
+    depth = scene.depths[index][np.isfinite(scene.depths[index]) & (scene.depths[index] > 0)]
+    return {
+        "position": position,
+        "right": right,
+        "up": -down,
+        "back": -ahead,
+        "frame": [*middle, width / 2 / fx, height / 2 / fy],
+        "depth": float(np.median(depth)) if depth.size else frame.unit,
+    }

@@ -1,0 +1,59 @@
+// The row of photos, and the panel with one of them.
+
+class Photos {
+  /** `open` and `look` are told the index of a photo; names are set as text, never as HTML. */
+  constructor(photos, { opened, look }) {
+    this.photos = photos;
+    this.opened = opened;
+    this.current = null;
+    this.panel = document.getElementById("photo");
+    this.buttons = photos.map((photo, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.title = photo.registered ? photo.name : `${photo.name} (not registered)`;
+      button.classList.toggle("left-out", !photo.registered);
+      button.setAttribute("aria-pressed", "false");
+      const image = document.createElement("img");
+      image.alt = button.title;
+      image.loading = "lazy";
+      image.src = imageAddress(photo.image);
+      button.append(image);
+      button.addEventListener("click", () => (this.current === index ? this.close() : this.open(index)));
+      return button;
+    });
+    document.getElementById("strip").append(...this.buttons);
+    document.getElementById("photo-close").addEventListener("click", () => this.close());
+    document.getElementById("photo-look").addEventListener("click", () => look(this.current));
+    this.panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+  }
+
+  open(index) {
+    const photo = this.photos[index];
+    this.mark(index);
+    document.getElementById("photo-name").textContent = photo.name;
+    const image = document.getElementById("photo-image");
+    image.src = imageAddress(photo.image);
+    image.alt = `Photo ${photo.name}`;
+    const size = `${photo.size[0]} x ${photo.size[1]} pixels`;
+    document.getElementById("photo-size").textContent = photo.registered ? size : `${size}, not registered`;
+    document.getElementById("photo-look").hidden = !photo.registered;
+    this.panel.hidden = false;
+    this.buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.opened(index);
+  }
+
+  close() {
+    if (this.current === null) return;
+    this.buttons[this.current].focus({ preventScroll: true });
+    this.mark(null);
+    this.panel.hidden = true;
+    this.opened(null);
+  }
+
+  mark(index) {
+    this.current = index;
+    this.buttons.forEach((button, other) => button.setAttribute("aria-pressed", String(other === index)));
+  }
+}
