@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointmap.errors import InputError
+from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Scene
 
 
@@ -42,7 +43,19 @@ WRITERS = {
     "glb": Format("pointmap.export.glb:write_glb", "scene.glb", "cloud, mesh and cameras, for viewers and engines"),
     "ply": Format("pointmap.export.ply:write_ply", "points.ply", "cloud"),
     "obj": Format("pointmap.export.obj:write_obj", "mesh.obj", "textured mesh"),
+    "stl": Format("pointmap.export.stl:write_stl", "mesh.stl", "closed mesh, for printers"),
+    "splats": Format("pointmap.export.gaussians:write_splats", "splats.ply", "Gaussians, to train or to look at"),
+    "usdz": Format("pointmap.export.usdz:write_usdz", "mesh.usdz", "textured mesh, for iPhones and iPads"),
+    "tum": Format("pointmap.export.tum:write_tum", "trajectory.txt", "poses as a TUM trajectory"),
+    "depth": Format("pointmap.export.depth:write_depth_folder", "depth", "depth maps: PNG, NPZ and EXR"),
     "json": Format("pointmap.export.cameras:write_cameras", "cameras.json", "cameras"),
+    "colmap": Format("pointmap.colmap_scene:write_colmap", "colmap", "folder: COLMAP model with tracks, and photos"),
+    "nerfstudio": Format(
+        "pointmap.export.nerfstudio:write_nerfstudio",
+        "nerfstudio",
+        "folder: transforms.json, photos, depth maps, points",
+    ),
+    "html": Format("pointmap.export.html:write_html", "scene.html", "a viewer that needs nothing but a browser"),
     "npz": Format("pointmap.export.npz:save_scene", "scene.npz", "everything, for Scene.load"),
 }
 """By the names that `Scene.export` and `pointmap export --format` take; endings of files are names too."""
@@ -64,10 +77,17 @@ def export(scene: Scene, path: str | Path, *, format: str | None = None, **setti
     return WRITERS[name].write(scene, path, **settings)
 
 
-def read(path: str | Path) -> Scene:
-    """See `Scene.read`."""
+def read(path: str | Path, *, image_size: int | None = None, progress: ProgressCallback | None = None) -> Scene:
+    """See `Scene.read`.
+
+    Args:
+        image_size: Long side in pixels of the images and depth maps of what is not our own; default 640.
+        progress: Called with ("read", done, total).
+    """
     path = Path(path)
     file = path / "scene.npz" if path.is_dir() else path
     if file.suffix == ".npz" and file.is_file():
         return Scene.load(file)
-    raise InputError(f"Cannot tell what {str(path)!r} is. Give a scene.npz, or the folder of one.")
+    from pointmap.readers import WORKING_SIZE, read_posed
+
+    return read_posed(path, image_size=image_size or WORKING_SIZE, progress=progress)

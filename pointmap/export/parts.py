@@ -44,7 +44,7 @@ class MeshParts:
 
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64).reshape(-1, 3)
         flat = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
-        faces = faces[~flat & np.isfinite(vertices).all(axis=1)[faces].all(axis=1)]
+        faces = faces[~flat & np.isfinite(vertices[faces]).all(axis=(1, 2))]
         used, indices = np.unique(faces, return_inverse=True)
         vertices, faces = vertices[used], indices.reshape(-1, 3)
         if to_from_mesh is not None:

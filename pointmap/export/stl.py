@@ -1,0 +1,44 @@
+"""mesh.stl: a closed surface for printers."""
+
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from pointmap.atomic import write_bytes
+from pointmap.errors import InputError
+from pointmap.export.axes import gltf_from_world
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Keep, Scene
+
+_PRINT_FROM_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+"""Printers have z up."""
+
+
+def write_stl(
+    scene: Scene,
+    path: str | Path,
+    *,
+    watertight: bool = True,
+    size_mm: float | None = None,
+    target_faces: int = 200_000,
+    progress: ProgressCallback | None = None,
+    **keep: Unpack[Keep],
+) -> Path:
+    """Write the mesh as a binary STL, z up, in millimetres.
+
+    Args:
+        watertight: Closed, as printers need it.
+        size_mm: Longest side of its box; default life-size where the scene is metric, 100 otherwise.
+        target_faces, progress, keep: See `Scene.mesh`.
+    """
+    from trimesh.exchange.stl import export_stl
+
+    if size_mm is not None and not size_mm > 0:
+        raise InputError(f"size_mm is {size_mm}; give the longest side in millimetres, above 0.")
+    mesh = scene.mesh(watertight=watertight, target_faces=target_faces, progress=progress, **keep)
+    mesh.apply_transform(_PRINT_FROM_GLTF @ gltf_from_world(scene))
+    if len(mesh.faces):
+        side = float(mesh.extents.max())
+        mesh.apply_scale(size_mm / side if size_mm else 1000 if scene.metric else 100 / side)
+    return write_bytes(path, export_stl(mesh))
