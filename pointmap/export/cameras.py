@@ -20,13 +20,14 @@ CONVENTION = (
 
 
 def cameras_dict(scene: Scene) -> dict[str, Any]:
-    """The content of cameras.json: per photo file, width, height, fx, fy, cx, cy, distortion (null), cam_from_world."""
+    """The content of cameras.json: per photo file, width, height, fx, fy, cx, cy, distortion, cam_from_world."""
     images = [
         camera_entry(
             name,
             scene.image_sizes[index],
             scene.intrinsics[index],
             scene.world_from_cam[index] if scene.registered[index] else None,
+            None if scene.distortion is None else scene.distortion[index],
         )
         for index, name in enumerate(scene.names)
     ]
@@ -39,13 +40,20 @@ def cameras_file(images: list[dict[str, Any]], *, metric: bool) -> dict[str, Any
 
 
 def camera_entry(
-    name: str, size: Sequence[int] | np.ndarray, K: np.ndarray, world_from_cam: np.ndarray | None
+    name: str,
+    size: Sequence[int] | np.ndarray,
+    K: np.ndarray,
+    world_from_cam: np.ndarray | None,
+    distortion: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """One photo; without a pose where it could not be registered."""
+    """One photo; without a pose where it could not be registered. Distortion is OpenCV's k1, k2, p1, p2, k3."""
     cam_from_world = None
     if world_from_cam is not None:
         cam_from_world = invert_rigid(torch.from_numpy(np.asarray(world_from_cam, np.float64))).tolist()
-    return {"file": name, **pinhole_entry(size, K), "distortion": None, "cam_from_world": cam_from_world}
+    lens = None
+    if distortion is not None and distortion.any():
+        lens = {"model": "opencv", **dict(zip(("k1", "k2", "p1", "p2", "k3"), distortion.tolist(), strict=True))}
+    return {"file": name, **pinhole_entry(size, K), "distortion": lens, "cam_from_world": cam_from_world}
 
 
 def pinhole_entry(size: Sequence[int] | np.ndarray, K: np.ndarray) -> dict[str, int | float]:

@@ -7,7 +7,7 @@ import numpy as np
 from pointmap.images import exif
 from pointmap.images.decode import decode
 from pointmap.images.load import opened, register_heif
-from pointmap.images.sizes import WorkingSize
+from pointmap.images.sizes import whole_photo
 from pointmap.scene import Photo, Scene
 
 
@@ -23,14 +23,14 @@ def original_photo(scene: Scene, index: int, *, max_size: int | None = None) -> 
         if max_size is not None and max(height, width) > max_size:
             import cv2
 
-            plan = _whole((width, height), max_size)
+            plan = whole_photo((width, height), max_size)
             image = cv2.resize(photo.image, plan.resized, interpolation=cv2.INTER_AREA)
             photo = Photo(image, plan.working_from_original @ photo.intrinsics)
     return photo
 
 
 def _read(path: Path, size: tuple[int, int], max_size: int | None, K: np.ndarray, lens: np.ndarray) -> Photo | None:
-    plan = _whole(size, max_size)
+    plan = whole_photo(size, max_size)
     register_heif()
     try:
         with opened(path) as image:
@@ -46,13 +46,6 @@ def _read(path: Path, size: tuple[int, int], max_size: int | None, K: np.ndarray
 
         pixels = cv2.undistort(pixels, K, lens)
     return Photo(pixels, K)
-
-
-def _whole(size: tuple[int, int], max_size: int | None) -> WorkingSize:
-    """Nothing is cropped."""
-    shrink = 1.0 if max_size is None else min(1.0, max_size / max(size))
-    resized = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
-    return WorkingSize(size, resized, (0, 0, *resized))
 
 
 def _lens(scene: Scene, index: int) -> np.ndarray:

@@ -82,3 +82,10 @@ def working_size(
         raise too_narrow
     left, top = width // 2 - crop_width // 2, height // 2 - crop_height // 2
     return WorkingSize(original, (width, height), (left, top, left + crop_width, top + crop_height))
+
+
+def whole_photo(size: tuple[int, int], max_size: int | None) -> WorkingSize:
+    """A photo of (width, height) pixels shrunk to a long side if it is larger, and not cropped."""
+    shrink = 1.0 if max_size is None else min(1.0, max_size / max(size))
+    resized = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    return WorkingSize(size, resized, (0, 0, *resized))

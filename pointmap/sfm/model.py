@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pointmap.geometry.lens import distort
 from pointmap.shapes import Bool, Float, Int, UInt8
 
 
@@ -91,17 +92,3 @@ def projected_tracks(model: SfmModel) -> Float[np.ndarray, "t 2"]:
 def reprojection_errors(model: SfmModel) -> Float[np.ndarray, "t"]:
     """Per place of all tracks the distance in pixels to where the point should be."""
     return np.linalg.norm(projected_tracks(model) - model.track_pixels, axis=1)
-
-
-def distort(rays: Float[np.ndarray, "n 2"], coefficients: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, "n 2"]:
-    """Where on the plane z = 1 a lens shows rays (x, y, 1), by OpenCV's k1, k2, p1, p2, k3."""
-    (x, y), (k1, k2, p1, p2, k3) = rays.T, coefficients.T
-    square = x * x + y * y
-    radial = 1 + square * (k1 + square * (k2 + square * k3))
-    return np.stack(
-        [
-            x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
-            y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y,
-        ],
-        axis=1,
-    )

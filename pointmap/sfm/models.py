@@ -4,7 +4,6 @@ The format is documented with COLMAP ("Output Format"). Its pixels begin at the 
 (0.5, 0.5); ids of what we write are places in our lists, counted from 1.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +11,8 @@ import numpy as np
 
 from pointmap.atomic import write_bytes
 from pointmap.errors import InputError
-from pointmap.scene import Scene
 from pointmap.sfm.cameras import camera_record, pinhole_and_distortion, quaternion_from, rotation_from
-from pointmap.sfm.model import SfmModel, projected_tracks
+from pointmap.sfm.model import SfmModel
 from pointmap.sfm.model_files import (
     ImageRecord,
     ModelFiles,
@@ -27,19 +25,16 @@ from pointmap.sfm.model_files import (
 
 _NAMES = ("cameras", "images", "points3D")
 _OPTIONAL = ("rigs", "frames")
-_MOST_POINTS = 100_000
 _PLACES = (".", "sparse/0", "sparse", "0")
 
 
-def write_model(folder: str | Path, content: SfmModel | Scene, *, format: Literal["binary", "text"] = "binary") -> Path:
-    """Write the registered photos, and points with their tracks, as a COLMAP model.
+def write_model(folder: str | Path, model: SfmModel, *, format: Literal["binary", "text"] = "binary") -> Path:
+    """Write the registered photos, and points with their tracks, as a COLMAP model (of a scene: `write_colmap`).
 
     A model that is there is replaced; each file appears whole or not at all.
 
     Args:
         folder: Created where it is missing.
-        content: A model; or a scene, whose points are at most 100,000 of its cloud, each in the one photo that it
-            comes from.
         format: .bin or .txt files.
 
     Raises:
@@ -47,7 +42,7 @@ def write_model(folder: str | Path, content: SfmModel | Scene, *, format: Litera
     """
     if format not in ("binary", "text"):
         raise InputError(f"Unknown format of a COLMAP model {format!r}. Choose 'binary' or 'text'.")
-    files = _to_files(content if isinstance(content, SfmModel) else _sparse(content))
+    files = _to_files(model)
     for image in files.images.values():
         if not image.name or "\0" in image.name or (format == "text" and image.name.split() != [image.name]):
             raise InputError(
@@ -75,24 +70,31 @@ def read_model(folder: str | Path) -> SfmModel:
     Raises:
         InputError: There is no model, it is damaged, or it has cameras that are no pinholes with OpenCV's distortion.
     """
-    for place in _PLACES:
-        here = Path(folder) / place
-        for ending, read in ((".bin", read_binary), (".txt", read_text)):
-            paths = [here / f"{name}{ending}" for name in _NAMES]
-            if not all(path.is_file() for path in paths):
-                continue
-            try:
-                return _to_model(read(*(path.read_bytes() for path in paths)))
-            except InputError:
-                raise
-            except (OSError, ValueError, KeyError, IndexError) as error:
-                raise InputError(
-                    f"The COLMAP model in {str(here)!r} is damaged ({type(error).__name__}: {error}). Write it again."
-                ) from error
-    raise InputError(
-        f"No COLMAP model in {str(folder)!r}: expected cameras, images and points3D, all .bin or all .txt, there or in "
-        "sparse/0."
-    )
+    here = find_model(folder)
+    if here is None:
+        raise InputError(
+            f"No COLMAP model in {str(folder)!r}: expected cameras, images and points3D, all .bin or all .txt, there "
+            "or in sparse/0."
+        )
+    read, ending = (read_binary, ".bin") if _complete(here, ".bin") else (read_text, ".txt")
+    try:
+        return _to_model(read(*((here / f"{name}{ending}").read_bytes() for name in _NAMES)))
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"The COLMAP model in {str(here)!r} is damaged ({type(error).__name__}: {error}). Write it again."
+        ) from error
+
+
+def find_model(folder: str | Path) -> Path | None:
+    """The folder with the three files: this one, or sparse/0, sparse or 0 in it."""
+    places = [Path(folder) / place for place in _PLACES]
+    return next((place for place in places if _complete(place, ".bin") or _complete(place, ".txt")), None)
+
+
+def _complete(place: Path, ending: str) -> bool:
+    return all((place / f"{name}{ending}").is_file() for name in _NAMES)
 
 
 def _to_files(model: SfmModel) -> ModelFiles:
@@ -159,26 +161,3 @@ def _to_model(files: ModelFiles) -> SfmModel:
         track_views=np.array([views[image_id] for image_id in track[:, 0].tolist()], np.int64),
         track_pixels=np.array(pixels, np.float64).reshape(-1, 2) - 0.5,
     )
-
-
-def _sparse(scene: Scene) -> SfmModel:
-    """A scene's cloud, each point with the photo that it comes from."""
-    cloud = scene.point_cloud(max_points=_MOST_POINTS)
-    points = np.asarray(cloud.vertices, np.float64)
-    views = np.asarray(cloud.metadata["photo"], np.int64)
-    count = len(scene)
-    model = SfmModel(
-        names=scene.names,
-        image_sizes=scene.image_sizes,
-        registered=scene.registered,
-        world_from_cam=scene.world_from_cam,
-        intrinsics=scene.intrinsics,
-        distortion=np.zeros((count, 5)),
-        points=points,
-        colors=np.asarray(cloud.colors, np.uint8)[:, :3],
-        errors=np.full(len(points), np.nan),
-        track_points=np.arange(len(points)),
-        track_views=views,
-        track_pixels=np.zeros((len(points), 2)),
-    )
-    return replace(model, track_pixels=projected_tracks(model))

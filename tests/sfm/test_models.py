@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import make_scene
 from sfm.sfm_scenes import Made, orbit
 
 from pointmap.errors import InputError
@@ -89,18 +88,6 @@ def test_colmap_writes_what_we_read(tmp_path: Path, distortion, stretch):
     pycolmap.Reconstruction(write_model(tmp_path / "ours", model)).write_text(tmp_path / "theirs")
 
     assert_same(read_model(tmp_path / "theirs"), read_model(tmp_path / "ours"))
-
-
-def test_a_scene_becomes_a_model_whose_points_lie_where_its_photos_show_them(tmp_path: Path):
-    scene = make_scene()
-
-    model = read_model(write_model(tmp_path, scene))
-
-    assert model.names == tuple(np.array(scene.names)[scene.registered])
-    assert len(model.points) > 100
-    assert reprojection_errors(model).max() < 1e-6
-    cloud = scene.point_cloud()
-    assert {tuple(color) for color in model.colors.tolist()} <= {tuple(color) for color in cloud.colors[:, :3].tolist()}
 
 
 def test_an_older_model_leaves_nothing_behind(tmp_path: Path):
