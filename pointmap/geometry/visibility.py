@@ -1,12 +1,14 @@
-"""Points that hang in front of what a surer view sees: they cannot be there, or it would not see past them."""
+"""What other views say of a view's points: in front of what they see there can be none, or they would not see past it;
+what is behind is hidden from them, and they say nothing."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from pointmap.geometry.transforms import invert_rigid
-from pointmap.shapes import Bool, Float
+from pointmap.shapes import Bool, Float, Int
 
 
 def contradicted_points(
@@ -29,27 +31,88 @@ def contradicted_points(
         tolerance: How far in front a point must be, as a share of the depth that the other view sees.
         neighbours: Per view, those that may contradict it; default all.
     """
-    depths = [depth.where((depth > 0) & depth.isfinite(), torch.nan) for depth in depths]
+    depths = _known(depths)
     # What a view sees, one row per pixel, so that both numbers are fetched at once: what lies nearer than the first is
     # contradicted if it is less sure than the second.
     seen = [
         torch.stack([(1 - tolerance) * depth.flatten(), confidence.flatten()], dim=1)
         for depth, confidence in zip(depths, confidences, strict=True)
     ]
-    sizes = torch.tensor([[depth.shape[1], depth.shape[0]] for depth in depths]).to(intrinsics)
-    cam_from_world = invert_rigid(world_from_cam)
     contradicted = []
     for i, (depth, confidence) in enumerate(zip(depths, confidences, strict=True)):
         hidden = torch.zeros(depth.numel(), dtype=torch.bool, device=depth.device)
-        others = [j for j in sorted(set(range(len(depths)) if neighbours is None else neighbours[i])) if j != i]
-        # A pixel (u, v, 1) of i at depth 1 and the centre of i, both in homogeneous pixels of j.
-        images = intrinsics[others] @ (cam_from_world[others] @ world_from_cam[i])[:, :3]
-        images[:, :, :3] = images[:, :, :3] @ torch.linalg.inv(intrinsics[i])
-        for k in _overlapping(depth, images, sizes[others]):
-            _mark(hidden, depth, confidence, images[k], seen[others[k]], depths[others[k]].shape[1])
+        others = range(len(depths)) if neighbours is None else neighbours[i]
+        for j, image in _images(i, others, depths, intrinsics, world_from_cam):
+            pixel, there, z = _seen_pixels(depth, image, depths[j].shape)
+            limit, surer = seen[j][there].unbind(1)
+            hidden[pixel[(z < limit) & (confidence.flatten()[pixel] < surer)]] = True
         seen[i][hidden, 1] = -torch.inf
         contradicted.append(hidden.view_as(depth))
     return contradicted
+
+
+def count_votes(
+    depths: Sequence[Float[Tensor, "_ _"]],
+    intrinsics: Float[Tensor, "views 3 3"],
+    world_from_cam: Float[Tensor, "views 4 4"],
+    *,
+    tolerance: float,
+) -> list[Int[Tensor, "_ _"]]:
+    """Of every pixel the number of other views that see its point too, less the number of those that see past it.
+
+    Args:
+        depths: z-depth of every view; where it is not positive and finite there is no point, and no vote.
+        intrinsics: Pinhole K without skew, in pixels of the depth maps.
+        tolerance: Depths that differ by less than this share are the same.
+
+    Returns:
+        One map per view; 0 where no other view says anything.
+    """
+    depths = _known(depths)
+    # A point is the same if it lies between the first two. In front of the last a view sees past it: of the nearest
+    # surface within a pixel, for beside an edge, and on steep surfaces, rounding to pixels tells nothing.
+    seen = [
+        torch.stack(
+            [(1 - tolerance) * depth, (1 + tolerance) * depth, (1 - tolerance) * _nearest_around(depth)], dim=-1
+        ).flatten(0, 1)
+        for depth in depths
+    ]
+    votes = []
+    for i, depth in enumerate(depths):
+        total = torch.zeros(depth.numel(), dtype=torch.int32, device=depth.device)
+        for j, image in _images(i, range(len(depths)), depths, intrinsics, world_from_cam):
+            pixel, there, z = _seen_pixels(depth, image, depths[j].shape)
+            near, far, past = seen[j][there].unbind(1)
+            total[pixel] += ((z >= near) & (z <= far)).int() - (z < past).int()
+        votes.append(total.view_as(depth))
+    return votes
+
+
+def _known(depths: Sequence[Float[Tensor, "_ _"]]) -> list[Float[Tensor, "_ _"]]:
+    """NaN where there is no point: it compares as False."""
+    return [depth.where((depth > 0) & depth.isfinite(), torch.nan) for depth in depths]
+
+
+def _nearest_around(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """The least depth in 3x3 pixels; NaN where the middle is unknown."""
+    negative = torch.where(depth.isnan(), -torch.inf, -depth)
+    return torch.where(depth.isnan(), torch.nan, -max_pool2d(negative[None, None], 3, stride=1, padding=1)[0, 0])
+
+
+def _images(
+    i: int,
+    others: Iterable[int],
+    depths: Sequence[Float[Tensor, "_ _"]],
+    intrinsics: Float[Tensor, "views 3 3"],
+    world_from_cam: Float[Tensor, "views 4 4"],
+) -> list[tuple[int, Float[Tensor, "3 4"]]]:
+    """The other views that may see points of view i, and to each the images of a pixel (u, v, 1) of i at depth 1 and of
+    the centre of i, both in homogeneous pixels of that view."""
+    chosen = [j for j in sorted(set(others)) if j != i]
+    images = intrinsics[chosen] @ (invert_rigid(world_from_cam[chosen]) @ world_from_cam[i])[:, :3]
+    images[:, :, :3] = images[:, :, :3] @ torch.linalg.inv(intrinsics[i])
+    sizes = torch.tensor([depths[j].shape[::-1] for j in chosen]).reshape(-1, 2).to(intrinsics)
+    return [(chosen[k], images[k]) for k in _overlapping(depths[i], images, sizes)]
 
 
 def _overlapping(
@@ -68,23 +131,18 @@ def _overlapping(
     return (~beyond).nonzero()[:, 0].tolist()
 
 
-def _mark(
-    hidden: Bool[Tensor, "pixels"],
-    depth: Float[Tensor, "h w"],
-    confidence: Float[Tensor, "h w"],
-    image: Float[Tensor, "3 4"],
-    seen: Float[Tensor, "others_pixels 2"],
-    width: int,
-) -> None:
-    """Set `hidden` at the pixels that one other view contradicts."""
+def _seen_pixels(
+    depth: Float[Tensor, "h w"], image: Float[Tensor, "3 4"], shape: tuple[int, ...]
+) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"], Float[Tensor, "n"]]:
+    """Pixels whose points fall into another view of that shape; the pixels of it that these fall on; their z there."""
     v, u = (torch.arange(n, device=depth.device, dtype=depth.dtype) for n in depth.shape)
     x, y, z = (
         torch.addcmul(offset, depth, (by_row * v + constant)[:, None] + by_column * u)
         for by_column, by_row, constant, offset in image
     )
+    height, width = shape
     column, row = x.div_(z).round_(), y.div_(z).round_()
-    inside = (z > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < len(seen) // width)
+    inside = (z > 0) & (column >= 0) & (row >= 0) & (column < width) & (row < height)
     pixel = inside.flatten().nonzero()[:, 0]
-    at = row.flatten()[pixel].long() * width + column.flatten()[pixel].long()
-    limit, surer = seen[at].unbind(1)
-    hidden[pixel[(z.flatten()[pixel] < limit) & (confidence.flatten()[pixel] < surer)]] = True
+    there = row.flatten()[pixel].long() * width + column.flatten()[pixel].long()
+    return pixel, there, z.flatten()[pixel]

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from scenes import BALL_CENTRE, BALL_RADIUS, make_scene
 
+from pointmap.errors import InputError
 from pointmap.fusion.masks import flying_pixels, robust_min_confidence
 from pointmap.geometry.cameras import camera_rays
 
@@ -71,3 +73,43 @@ def test_only_pixels_around_the_outline_of_the_ball_are_left_out():
     ray_distance = off / np.linalg.norm(scene.pointmaps[0], axis=-1) * np.linalg.norm(centre_cam)
     assert (~mask).any()
     assert np.abs(ray_distance[~mask] - BALL_RADIUS).max() < 0.25 * BALL_RADIUS
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.02])
+def test_noise_does_not_fly(noise):
+    clean = torch.from_numpy(make_scene(scale=8, num_photos=1).depths[0])
+    noisy = clean * (1 + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)))
+
+    flying, expected = flying_pixels(noisy), flying_pixels(clean)
+
+    assert flying[~expected].float().mean() < 0.002
+    assert flying[expected].float().mean() > 0.8
+
+
+def test_a_percentile_leaves_out_the_least_confident_part_of_all_pixels():
+    scene = make_scene(scale=2, num_photos=3)
+    rng = np.random.default_rng(0)
+    confidences = [1 + rng.random(depth.shape).astype(np.float32) for depth in scene.depths]
+    confidences[0] += 1  # the first photo is surer everywhere
+    scene = replace(scene, confidences=confidences)
+
+    masks, most = scene.masks(confidence_percentile=50.0), scene.masks(confidence_percentile=0.0)
+
+    kept = [mask.sum() / usable.sum() for mask, usable in zip(masks, most, strict=True)]
+    assert kept[0] == 1
+    assert kept[1] == pytest.approx(0.25, abs=0.05)
+    assert kept[2] == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        ({"confidence_percentile": 120.0}, "confidence_percentile is 120"),
+        ({"confidence_percentile": -1.0}, "confidence_percentile is -1"),
+        ({"min_confidence": float("nan")}, "min_confidence is NaN"),
+        ({"min_confidence": 2.0, "confidence_percentile": 10.0}, "Give one"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(keep, expected):
+    with pytest.raises(InputError, match=expected):
+        make_scene(num_photos=1).masks(**keep)
