@@ -38,7 +38,7 @@ def write_usdz(
         watertight, target_faces, texture_size, progress, keep: See `Scene.mesh`.
     """
     require("pxr", extra="usd", purpose="USDZ")
-    from pxr import Usd, UsdGeom, UsdUtils
+    from pxr import Tf
 
     mesh = scene.mesh(
         texture=texture,
@@ -50,22 +50,33 @@ def write_usdz(
     )
     parts = MeshParts.of(mesh, gltf_from_world(scene))
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory(dir=temporary.parent, prefix=".") as folder:
-        stage = Usd.Stage.CreateNew(str(Path(folder, "scene.usdc")))
-        UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-        UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-        stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/scene").GetPrim())
-        if len(parts.faces):
-            texture_name = None
-            if parts.texture is not None:
-                image, ending = encode_texture(parts.texture)
-                texture_name = f"texture{ending}"
-                Path(folder, texture_name).write_bytes(image)
-            _add_mesh(stage, parts, texture_name)
-        stage.Save()
-        del stage  # closes the file
-        if not UsdUtils.CreateNewUsdzPackage(str(Path(folder, "scene.usdc")), str(temporary)):
-            raise OSError("the package could not be written")
+        try:
+            whole = _write_package(parts, Path(folder), temporary)
+        except Tf.ErrorException as error:  # its way to say, in many words, that the disk is full
+            raise OSError(str(error).strip().splitlines()[0].rpartition(" : ")[2]) from error
+        if not whole:
+            raise OSError("USD could not put the package together")
     return Path(path)
+
+
+def _write_package(parts: MeshParts, folder: Path, path: Path) -> bool:
+    """Write the package, by way of its parts in a folder for them; returns whether it is complete."""
+    from pxr import Usd, UsdGeom, UsdUtils
+
+    stage = Usd.Stage.CreateNew(str(folder / "scene.usdc"))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/scene").GetPrim())
+    if len(parts.faces):
+        texture_name = None
+        if parts.texture is not None:
+            image, ending = encode_texture(parts.texture)
+            texture_name = f"texture{ending}"
+            (folder / texture_name).write_bytes(image)
+        _add_mesh(stage, parts, texture_name)
+    stage.Save()
+    del stage  # closes the file
+    return UsdUtils.CreateNewUsdzPackage(str(folder / "scene.usdc"), str(path))
 
 
 def _add_mesh(stage: "Usd.Stage", parts: MeshParts, texture_name: str | None) -> None:
