@@ -13,7 +13,7 @@ from pointmap.extras import is_installed
 from pointmap.formats import WRITERS
 
 NEEDS = {"usdz": "pxr"}
-WITH_MESH = {"glb": {"mesh": True}}
+SETTINGS = {"glb": {"mesh": True}, "stl": {"watertight": False}}  # a closed surface needs photos of an object
 
 
 @pytest.fixture(params=WRITERS)
@@ -54,17 +54,12 @@ POOR = {
 
 
 @pytest.mark.parametrize("make", POOR.values(), ids=POOR)
-def test_a_poor_scene_is_written_or_refused_with_a_reason(name, make, tmp_path):
+def test_a_poor_scene_is_a_file_with_little_in_it(name, make, tmp_path):
     path = tmp_path / WRITERS[name].default_name
 
-    try:
-        written = make().export(path, format=name, **WITH_MESH.get(name, {}))
-    except InputError as error:
-        assert len(str(error)) > 20
-        assert list(tmp_path.iterdir()) == []
-    else:
-        assert written == path
-        assert path.exists()
+    assert make().export(path, format=name, **SETTINGS.get(name, {})) == path
+
+    assert path.exists()
 
 
 @pytest.fixture
@@ -87,12 +82,12 @@ def snapshot(folder):
 def test_a_full_disk_is_an_input_error_and_the_old_files_stay(name, tmp_path, monkeypatch, full_disk):
     use_mesh(monkeypatch, ball(textured=name not in ("ply", "stl")))
     scene, path = make_scene(num_photos=2), tmp_path / WRITERS[name].default_name
-    scene.export(path, format=name, **WITH_MESH.get(name, {}))
+    scene.export(path, format=name, **SETTINGS.get(name, {}))
     before = snapshot(tmp_path)
 
     full_disk()
     with pytest.raises(InputError, match="Cannot write"):
-        scene.export(path, format=name, **WITH_MESH.get(name, {}))
+        scene.export(path, format=name, **SETTINGS.get(name, {}))
 
     assert snapshot(tmp_path) == before
 

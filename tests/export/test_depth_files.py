@@ -110,7 +110,7 @@ def test_maps_as_large_as_the_photos(tmp_path, monkeypatch):
     folder = scene.export(tmp_path, format="depth", full_resolution=True, max_size=60, min_confidence=1.5)
 
     assert asked == [(photo, {"max_size": 60, "min_confidence": 1.5}) for photo in (0, 2)]
-    first, last = json.loads((folder / "index.json").read_text())["images"]
+    _, last = json.loads((folder / "index.json").read_text())["images"]
     assert (last["width"], last["height"], last["fx"], last["fy"]) == (50, 60, 7, 8)
     levels = cv2.imread(str(folder / last["png"]), cv2.IMREAD_UNCHANGED)
     np.testing.assert_allclose(levels * last["depth_scale"], 4.0, rtol=1e-6)
