@@ -1,7 +1,7 @@
 import pytest
 
 from pointmap import InputError
-from pointmap.atomic import atomic_path, write_bytes
+from pointmap.atomic import atomic_path, write_bytes, write_together
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -36,3 +36,27 @@ def test_what_the_system_refuses_is_an_input_error(tmp_path, target):
         write_bytes(tmp_path / target, b"new")
 
     assert {path.name for path in tmp_path.iterdir()} == {"a file", "a folder"}
+
+
+def test_files_that_need_each_other_stay_the_old_ones_until_all_are_written(tmp_path):
+    old = {tmp_path / name: b"old" for name in ("mesh.obj", "mesh.mtl")}
+    write_together(old)
+
+    (tmp_path / "a file").touch()
+    with pytest.raises(InputError, match="Cannot write"):
+        write_together({**dict.fromkeys(old, b"new"), tmp_path / "a file" / "mesh.png": b"new"})
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "mesh.obj": b"old",
+        "mesh.mtl": b"old",
+        "a file": b"",
+    }
+
+
+def test_the_file_that_refers_to_the_others_takes_its_place_last(tmp_path, monkeypatch):
+    places = []
+    monkeypatch.setattr("os.replace", lambda source, target: places.append(target.name))
+
+    write_together({tmp_path / name: b"" for name in ("mesh.obj", "mesh.mtl", "mesh.png")})
+
+    assert places[-1] == "mesh.obj"
