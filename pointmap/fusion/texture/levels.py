@@ -1,0 +1,124 @@
+"""Photos brought to one exposure and white balance: first by a factor per photo, then along the seams between them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointmap.fusion.texture.sights import Sight
+from pointmap.fusion.texture.surface import Surface
+from pointmap.shapes import Float, Int
+
+_SAMPLES = 20_000
+"""Points at which photos are compared."""
+_LEAST_COMMON = 12
+_PARTNERS = 12
+"""Each photo is compared with so many others: those with which it has most in common, of at least so many points."""
+_HOLD = 0.01
+"""Weight, beside that of a pair of photos, of leaving photos as they are."""
+_HUBER = 0.05
+"""Pairs that differ from the rest by more (in logarithms) count less."""
+_REACH = 1e-3
+"""What levels a seam fades over about one over the root of this many faces."""
+_SEAM_OUTLIER = 0.15
+"""Where photos differ by more across a seam, in sRGB of 0 to 1, they show different things."""
+
+
+def level_photos(sights: Sequence[Sight], num_points: int) -> tuple[Float[Tensor, "photos 3"], Float[Tensor, "photos"]]:
+    """Factors by which the light of photos is multiplied, per channel, so that they agree; and how sharp photos are.
+
+    Both come from medians over points that two photos see, so people and reflections do not count. What photos have in
+    common on the mean stays: the factors' product is one, and likewise the sharpnesses'.
+    """
+    device = sights[0].points.device
+    stride = max(1, num_points // _SAMPLES)
+    logs = torch.full((len(sights), -(-num_points // stride), 4), torch.nan, device=device)
+    for index, sight in enumerate(sights):
+        taken = sight.points % stride == 0
+        values = torch.cat([sight.point_colors, sight.point_detail[:, None]], dim=1)[taken]
+        logs[index, sight.points[taken] // stride] = values.clamp(min=1e-6).log()
+    solved = agree(logs.cpu().numpy())
+    gains = np.exp(np.clip(-solved[:, :3], -2, 2))
+    sharpness = np.exp(np.clip(solved[:, 3], -1.5, 1.5))
+    return torch.from_numpy(gains).float().to(device), torch.from_numpy(sharpness).float().to(device)
+
+
+def agree(logs: Float[np.ndarray, "photos points channels"]) -> Float[np.ndarray, "photos channels"]:
+    """What every photo has more than the others, given what it sees at common points (NaN where it sees nothing).
+
+    Robust least squares over pairs of photos, whose differences are medians over their points.
+    """
+    seen = np.isfinite(logs).all(axis=2)
+    common = seen.astype(np.float32) @ seen.T.astype(np.float32)
+    np.fill_diagonal(common, 0)
+    pairs = set()
+    for i, row in enumerate(common):
+        for j in np.argsort(-row, kind="stable")[:_PARTNERS]:
+            if row[j] >= _LEAST_COMMON:
+                pairs.add((min(i, int(j)), max(i, int(j))))
+    if not pairs:
+        return np.zeros((len(logs), logs.shape[2]))
+    first, second = np.array(sorted(pairs)).T
+    differences = np.stack(
+        [np.median((logs[i] - logs[j])[seen[i] & seen[j]], axis=0) for i, j in zip(first, second, strict=True)]
+    )
+    counts = common[first, second]
+    solved = np.zeros((len(logs), logs.shape[2]))
+    for channel in range(logs.shape[2]):
+        weights = counts / (counts + 100)
+        for _ in range(6):
+            system = np.zeros((len(logs), len(logs)))
+            right = np.zeros(len(logs))
+            np.add.at(system, (first, first), weights)
+            np.add.at(system, (second, second), weights)
+            np.add.at(system, (first, second), -weights)
+            np.add.at(system, (second, first), -weights)
+            np.add.at(right, first, weights * differences[:, channel])
+            np.add.at(right, second, -weights * differences[:, channel])
+            # Constant shifts are free; the smallest solution has the mean zero.
+            solution = np.linalg.lstsq(system + _HOLD * 1e-3 * np.eye(len(logs)), right, rcond=None)[0]
+            residual = np.abs(solution[first] - solution[second] - differences[:, channel])
+            weights = counts / (counts + 100) * np.minimum(1, _HUBER / np.maximum(residual, 1e-9))
+        solved[:, channel] = solution
+    return solved
+
+
+def level_seams(
+    surface: Surface,
+    labels: Int[Tensor, "f"],
+    edge_difference: Float[Tensor, "e 3"],
+) -> Float[Tensor, "f 3"]:
+    """What is added to the colours of every face so that photos meet without a step: smooth within every photo's part.
+
+    Minimises, over neighbouring faces, (offset - offset' - difference)^2, as Lempitsky & Ivanov (2007) and Waechter et
+    al. (2014) do over vertices.
+
+    Args:
+        labels: The photo of every face; -1 where there is none.
+        edge_difference: What the second face's photo shows there more than the first's, in sRGB of 0 to 1; NaN where
+            that is not known, which joins nothing. Zero within one photo's part.
+    """
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import cg
+
+    count = len(labels)
+    known = edge_difference.isfinite().all(dim=-1) & (labels[surface.edges] >= 0).all(dim=-1)
+    known &= edge_difference.nan_to_num().abs().amax(dim=-1) < _SEAM_OUTLIER
+    edges = surface.edges[known].cpu().numpy()
+    difference = edge_difference[known].double().cpu().numpy()
+    if not difference.any():
+        return torch.zeros(count, 3, device=labels.device)
+    ones = np.ones(len(edges))
+    joined = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count))
+    joined = (joined + joined.T).tocsr()
+    degree = np.asarray(joined.sum(axis=1)).ravel()
+    system = diags(degree + _REACH) - joined
+    inverse = diags(1 / (degree + _REACH))
+    offsets = np.zeros((count, 3))
+    for channel in range(3):
+        right = np.zeros(count)
+        np.add.at(right, edges[:, 0], difference[:, channel])
+        np.add.at(right, edges[:, 1], -difference[:, channel])
+        offsets[:, channel], _ = cg(system, right, rtol=1e-3, maxiter=300, M=inverse)
+    return torch.from_numpy(offsets.clip(-0.25, 0.25)).float().to(labels.device)
