@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from pointmap.errors import InputError
 from pointmap.fusion.blocks import SIDE, BlockTable, blocks_of_points, voxel_offsets
@@ -29,6 +30,7 @@ _MOST_BLOCKS = 1 << 23
 """About 6 GB."""
 _MOST_WEIGHT = 6e4
 """What half precision holds; from then on the mean follows the newest frames."""
+_TINY = 1e-12
 _UNIT = 32767.0
 """Distances are stored as whole numbers: the truncation distance is this many units."""
 _COLOR_UNIT = 256.0
@@ -112,13 +114,11 @@ class TsdfVolume:
         depth = depth_map(depth).to(self.device)
         size = tuple(depth.shape)
         K, pose = pinhole_matrix(intrinsics), rigid_pose(world_from_cam)
-        weights = torch.ones_like(depth) if weight is None else _map(weight, "weight", size, self.device)
-        known = torch.isfinite(depth) & (depth > 0) & torch.isfinite(weights) & (weights > 0)
+        weights = _map(1.0 if weight is None else weight, "weight", size, self.device)
         if mask is not None:
-            known &= _map(mask, "mask", size, self.device) > 0
+            depth = depth * (_map(mask, "mask", size, self.device) > 0)
         colors = None if color is None else _colors(color, size, self.device)
-        if not bool(known.any()):
-            return
+        cell = _cell(depth, K, self.voxel_size)
         if self._colored is None:
             self._colored = color is not None
             # Far from the origin single precision is coarse. Whole blocks, so that the grid is the same for any order.
@@ -127,20 +127,19 @@ class TsdfVolume:
             raise InputError("Some depth maps have colours and some do not. Give colours for all of them, or for none.")
         pose[:3, 3] -= self._origin
         K, pose = K.to(self.device, torch.float32), pose.to(self.device, torch.float32)
-        planes = depth_planes(torch.where(known, depth, 0.0), K)
-        weights = torch.where(known, weights * planes.cosines, 0.0)
-        blocks = blocks_of_points(self._samples(planes, K, pose), SIDE * self.voxel_size)
+        planes = depth_planes(depth, K, weights, colors, cell)
+        if not bool((planes.weights > 0).any()):
+            return
+        blocks = blocks_of_points(self._samples(planes, pose), SIDE * self.voxel_size)
         slots = self._table.add(blocks, _MOST_BLOCKS)
         while len(self._pages) * self._page_size < len(self._table):
             self._pages.append(_Page(self._page_size, bool(self._colored), self.device))
-        frame = _Frame(planes, weights, colors, K, pose, self.voxel_size, self.truncation)
+        frame = _Frame(planes, pose, self.voxel_size, self.truncation)
         slots, order = slots.sort()
         blocks = blocks[order]
         ends = torch.arange(1, len(self._pages) + 1, device=self.device) * self._page_size
-        counts = torch.searchsorted(slots, ends).diff(prepend=torch.zeros(1, dtype=torch.int64, device=self.device))
-        for number, (rows, part) in enumerate(
-            zip(slots.split(counts.tolist()), blocks.split(counts.tolist()), strict=True)
-        ):
+        counts = torch.searchsorted(slots, ends).diff(prepend=torch.zeros_like(ends[:1])).tolist()
+        for number, (rows, part) in enumerate(zip(slots.split(counts), blocks.split(counts), strict=True)):
             if len(rows):
                 frame.add_to(self._pages[number], rows - number * self._page_size, part)
 
@@ -175,28 +174,31 @@ class TsdfVolume:
             distance[here] = page.distance[rows].float() / _UNIT
             weight = page.weight[rows].float()
             observed[here] = (weight > 0) & (weight >= min_weight)
-            if color is not None:
+            if color is not None and page.color is not None:
                 color[here] = page.color[rows].float() / _COLOR_UNIT + _COLOR_ZERO
         return Bricks(distance.cpu(), observed.cpu(), None if color is None else color.cpu())
 
-    def _samples(
-        self, planes: DepthPlanes, K: Float[Tensor, "3 3"], pose: Float[Tensor, "4 4"]
-    ) -> Float[Tensor, "n 3"]:
+    def _samples(self, planes: DepthPlanes, pose: Float[Tensor, "4 4"]) -> Float[Tensor, "n 3"]:
         """Points in the world so dense that every block in the band around the surface holds one."""
         block = SIDE * self.voxel_size
-        depths = planes.points[..., 2][planes.known]
-        far = float(depths.kthvalue(max(1, int(0.98 * len(depths)))).values)
-        spacing = far / float(torch.minimum(K[0, 0], K[1, 1]))
-        step = 2 if 4 * spacing < block else 1
+        seen = planes.weights > 0
+        points, normals = planes.points[seen], planes.normals[seen]
+        spacing = float(points[:, 2].quantile(0.98)) / float(planes.intrinsics.diagonal()[:2].min())
         splits = min(8, math.ceil(2 * spacing / block))
-        keep = planes.known[::step, ::step]
-        points, normals = planes.points[::step, ::step][keep], planes.normals[::step, ::step][keep]
         if splits > 1:
-            points, normals = _between(points, normals, K, splits)
+            points, normals = _between(points, normals, planes.intrinsics, splits)
         layers = 1 + 2 * math.ceil(self.truncation / (0.75 * block))
         offsets = torch.linspace(-self.truncation, self.truncation, layers, device=self.device)
         points, normals = transform_points(pose, points), normals @ pose[:3, :3].mT
         return (points + offsets[:, None, None] * normals).reshape(-1, 3)
+
+
+def _cell(depth: Float[Tensor, "h w"], K: Float[Tensor, "3 3"], voxel_size: float) -> int:
+    """Pixels that are as large as a voxel on most of the surface."""
+    depths = depth.flatten()[:: max(1, depth.numel() // 5000)]
+    depths = depths[(depths > 0) & (depths < torch.inf)]
+    far = float(depths.quantile(0.9)) if len(depths) else math.inf
+    return max(1, int(voxel_size * float(K.diagonal()[:2].min()) / far))
 
 
 def _between(
@@ -223,72 +225,62 @@ class _Page:
         shape = (blocks, _VOXELS)
         self.distance = torch.zeros(shape, dtype=torch.int16, device=device)
         self.weight = torch.zeros(shape, dtype=torch.float16, device=device)
-        if colored:
-            self.color = torch.zeros((*shape, 3), dtype=torch.int16, device=device)
-            self.color_weight = torch.zeros(shape, dtype=torch.float16, device=device)
+        self.color = torch.zeros((*shape, 3), dtype=torch.int16, device=device) if colored else None
+        self.color_weight = torch.zeros(shape, dtype=torch.float16, device=device) if colored else None
 
 
 class _Frame:
     """A depth map, ready to be added to voxels."""
 
-    def __init__(
-        self,
-        planes: DepthPlanes,
-        weights: Float[Tensor, "h w"],
-        color: Tensor | None,
-        K: Float[Tensor, "3 3"],
-        pose: Float[Tensor, "4 4"],
-        voxel_size: float,
-        truncation: float,
-    ) -> None:
-        self._size = weights.shape
-        columns = [planes.normals, planes.offsets[..., None], weights[..., None]]
-        if color is not None:
-            columns.append(color)
-        # One line of numbers per pixel; the last, of zeros, for voxels that are not in the image.
-        table = torch.cat(columns, dim=-1).flatten(0, 1)
-        self._table = torch.cat([table, torch.zeros_like(table[:1])])
-        self._K = K.tolist()
-        self._cam_from_world = invert_rigid(pose)
-        self._voxel_size, self._truncation = voxel_size, truncation
-        offsets = (voxel_offsets(weights.device) + 0.5) * voxel_size
-        self._offsets = (offsets @ self._cam_from_world[:3, :3].mT).unbind(dim=-1)
+    def __init__(self, planes: DepthPlanes, pose: Float[Tensor, "4 4"], voxel_size: float, truncation: float) -> None:
+        # Homogeneous pixels (u z, v z, z) of a voxel serve to find its plane and to tell its distance.
+        self._pixel_from_world = torch.eye(4, device=pose.device)
+        self._pixel_from_world[:3] = planes.intrinsics @ invert_rigid(pose)[:3]
+        normals = planes.normals @ planes.intrinsics.inverse() / truncation
+        offsets = -(planes.normals * planes.points).sum(dim=-1) / truncation
+        columns = [normals, offsets[..., None], planes.weights[..., None]]
+        if planes.colors is not None:
+            columns.append((planes.colors - _COLOR_ZERO) * _COLOR_UNIT)
+        self._size = planes.weights.shape
+        # One line of numbers per cell of pixels. The border around them is for voxels that are not in the image.
+        self._table = pad(torch.cat(columns, dim=-1), (0, 0, 1, 1, 1, 1)).flatten(0, 1)
+        self._block = SIDE * voxel_size
+        offsets = (voxel_offsets(pose.device) + 0.5) * voxel_size
+        self._offsets = (offsets @ self._pixel_from_world[:3, :3].mT).unbind(dim=-1)
 
     def add_to(self, page: _Page, rows: Int[Tensor, "n"], blocks: Int[Tensor, "n 3"]) -> None:
         """Update the voxels of blocks, which are rows of the page."""
-        corners = transform_points(self._cam_from_world, blocks.float() * (SIDE * self._voxel_size))
+        corners = transform_points(self._pixel_from_world, blocks.float() * self._block)
         x, y, z = (corner[:, None] + offset for corner, offset in zip(corners.unbind(-1), self._offsets, strict=True))
-        seen = self._table[self._pixels(x, y, z)]
-        normal_x, normal_y, normal_z, offset, weight = seen[..., :5].unbind(dim=-1)
-        distance = (normal_x * x + normal_y * y + normal_z * z + offset) / self._truncation
-        weight = torch.where(distance > -1, weight, 0.0)
-        old = page.weight[rows].float()
-        total = old + weight
-        mean = page.distance[rows].float()
-        mean += (distance.clamp_(max=1) * _UNIT - mean) * (weight / total.clamp(min=1e-12))
-        page.distance[rows] = mean.round_().to(torch.int16)
-        page.weight[rows] = total.clamp_(max=_MOST_WEIGHT).to(torch.float16)
-        if seen.shape[-1] > 5:
-            weight = weight * (1 - distance.abs())
-            total = page.color_weight[rows].float() + weight
-            mean = page.color[rows].float()
-            share = (weight / total.clamp(min=1e-12))[..., None]
-            mean += ((seen[..., 5:] - _COLOR_ZERO) * _COLOR_UNIT - mean) * share
-            page.color[rows] = mean.round_().to(torch.int16)
-            page.color_weight[rows] = total.clamp_(max=_MOST_WEIGHT).to(torch.float16)
+        seen = self._table.index_select(0, self._lines(x, y, z).flatten()).unflatten(0, x.shape)
+        a, b, c, offset, weight = seen[..., :5].unbind(dim=-1)
+        distance = (x.mul_(a)).add_(y.mul_(b)).add_(z.mul_(c)).add_(offset)
+        weight = weight * (distance > -1)
+        total = page.weight.index_select(0, rows) + weight
+        mean = page.distance.index_select(0, rows).float()
+        share = weight / total.clamp(min=_TINY)
+        mean += distance.clamp_(max=1).mul(_UNIT).sub_(mean).mul_(share)
+        page.distance.index_copy_(0, rows, mean.round_().to(torch.int16))
+        page.weight.index_copy_(0, rows, total.clamp_(max=_MOST_WEIGHT).to(torch.float16))
+        if page.color is not None and page.color_weight is not None:
+            weight *= 1 - distance.abs()
+            total = page.color_weight.index_select(0, rows) + weight
+            mean = page.color.index_select(0, rows).float()
+            share = weight / total.clamp(min=_TINY)
+            mean += (seen[..., 5:] - mean).mul_(share[..., None])
+            page.color.index_copy_(0, rows, mean.round_().to(torch.int16))
+            page.color_weight.index_copy_(0, rows, total.clamp_(max=_MOST_WEIGHT).to(torch.float16))
 
-    def _pixels(
+    def _lines(
         self, x: Float[Tensor, "n voxels"], y: Float[Tensor, "n voxels"], z: Float[Tensor, "n voxels"]
     ) -> Int[Tensor, "n voxels"]:
-        """Row of the table for every voxel: of the pixel that it lies on."""
+        """Line of the table for every voxel: of the cell on which it lies."""
         height, width = self._size
-        (fx, _, cx), (_, fy, cy), _ = self._K
-        ahead = z > 1e-6
-        nearness = 1 / torch.where(ahead, z, 1.0)
-        u = (x * nearness * fx + (cx + 0.5)).floor_()
-        v = (y * nearness * fy + (cy + 0.5)).floor_()
-        inside = ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        return torch.where(inside, v * width + u, height * width).int()
+        # What is not in front of the camera goes far out.
+        nearness = z.clamp(min=1e-6).reciprocal_()
+        column = (x * nearness).add_(1.5).clamp_(0, width + 1.5).int()
+        row = nearness.mul_(y).add_(1.5).clamp_(0, height + 1.5).int()
+        return row.mul_(width + 2).add_(column)
 
 
 def pinhole_matrix(intrinsics: Array) -> Float[Tensor, "3 3"]:
@@ -351,15 +343,13 @@ def _map(values: Array | float, name: str, size: tuple[int, ...], device: torch.
     return tensor.expand(size)
 
 
-def _colors(values: Array, size: tuple[int, ...], device: torch.device) -> Float[Tensor, "h w 3"]:
-    """Grey levels from 0 to 255."""
+def _colors(values: Array, size: tuple[int, ...], device: torch.device) -> Tensor:
+    """As they are, on the device."""
     tensor = torch.as_tensor(values).detach().to(device)
     if tuple(tensor.shape) != (*size, 3):
         raise InputError(
             f"Colours have shape {tuple(tensor.shape)}; expected {(*size, 3)}, one per pixel of the depth map."
         )
-    if tensor.dtype == torch.uint8:
-        return tensor.float()
-    if not tensor.is_floating_point():
+    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
         raise InputError(f"Colours are of type {tensor.dtype}; expected uint8, or floats in [0, 1].")
-    return torch.nan_to_num(tensor.float()).clamp(0, 1) * 255
+    return tensor
