@@ -1,4 +1,4 @@
-"""A headless browser for tests of pages: skips where Playwright or Chromium is missing, allows nothing but local requests."""
+"""A headless browser for tests of pages: skips where there is none, and allows local requests only."""
 
 import os
 import shutil
@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-_FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-angle=swiftshader --enable-unsafe-swiftshader"
-).split()
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 _HARMLESS = ("WebGPU", "GPU stall", "Software WebGL", "swiftshader", "GroupMarkerNotSet")
 _LOCAL = ("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost")
 
@@ -56,30 +63,30 @@ def open_page(browser, address: str, *, size: tuple[int, int] = (1000, 700), **c
         page.goto(address)
         yield page
         assert outside == []
-        assert [error for error in errors if not any(text in error for text in _HARMLESS)] == []
+        loud = [error for error in errors if not any(text in error for text in _HARMLESS)]
+        assert loud == [], loud
     finally:
         settings.close()
 
 
-def pixels(page, **settings) -> np.ndarray:
-    """(h, w, 3) uint8: what the page looks like."""
-    return np.asarray(Image.open(BytesIO(page.screenshot(**settings))).convert("RGB"))
+def pixels(place) -> np.ndarray:
+    """(h, w, 3) uint8: what a page, or an element of one, looks like."""
+    return np.asarray(Image.open(BytesIO(place.screenshot())).convert("RGB"))
 
 
-def wait_until(page, true: Callable[[np.ndarray], bool], *, seconds: float = 30, **settings) -> np.ndarray:
-    """The first screenshot of which something is true."""
+def wait_until(page, true: Callable[[np.ndarray], bool], *, of: str = "html", seconds: float = 30) -> np.ndarray:
+    """The first screenshot of an element of which something is true."""
     end = time.monotonic() + seconds
     while True:
-        image = pixels(page, **settings)
+        image = pixels(page.locator(of))
         if true(image):
             return image
         assert time.monotonic() < end, f"not within {seconds} seconds"
         page.wait_for_timeout(100)
 
 
-@pytest.fixture
-def artefacts(tmp_path) -> Path:
-    """Where screenshots are kept: the folder that POINTMAP_ARTIFACTS names."""
+def keep_screenshot(page, name: str, tmp_path: Path) -> None:
+    """As an artefact for people, in the folder that POINTMAP_ARTIFACTS names."""
     folder = Path(os.environ.get("POINTMAP_ARTIFACTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    page.screenshot(path=folder / name)

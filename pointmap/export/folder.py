@@ -1,11 +1,12 @@
 """OUT/: all files of a finished scene."""
 
+import logging
 import platform
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pointmap
 from pointmap.atomic import write_bytes
@@ -13,13 +14,18 @@ from pointmap.errors import InputError
 from pointmap.export.cameras import write_cameras
 from pointmap.export.depth import write_depths
 from pointmap.export.glb import write_glb
+from pointmap.export.html import write_html
 from pointmap.export.npz import save_scene
 from pointmap.export.plain_json import json_bytes
 from pointmap.export.ply import write_ply
 from pointmap.export.preview import render_preview
 from pointmap.progress import ProgressCallback
-from pointmap.scene import Scene
+from pointmap.scene import Keep, Scene
 
+if TYPE_CHECKING:
+    import trimesh
+
+_log = logging.getLogger(__name__)
 _PACKAGES = ("torch", "numpy", "scipy", "opencv-python-headless", "pillow", "trimesh")
 
 
@@ -28,17 +34,25 @@ def write_outputs(
     out: str | Path,
     *,
     mesh: bool = False,
-    min_confidence: float | None = None,
+    max_points: int | None = None,
+    target_faces: int = 100_000,
+    texture_size: int = 4096,
     progress: ProgressCallback | None = None,
+    **keep: Unpack[Keep],
 ) -> list[Path]:
-    """Write scene.npz, cameras.json, points.ply, scene.glb, depth/, preview.png and report.json into a folder.
+    """Write scene.npz, cameras.json, points.ply, scene.glb, scene.html, depth/, preview.png and report.json.
 
-    Each file appears whole or not at all. What an earlier run left there is replaced; other files stay.
+    Each file appears whole or not at all. What an earlier run left there is replaced; other files stay. If there can be
+    no mesh, the rest is written all the same, and report.json says why.
 
     Args:
         out: The folder; created where it is missing.
-        mesh: Also write mesh.glb, the textured surface; of a scene from object mode, the closed one.
-        min_confidence: See `Scene.masks`; for cloud, mesh, depth images and preview.
+        mesh: Also write mesh.glb, the textured surface, and show it in scene.html; of a scene from object mode, the
+            closed one.
+        max_points: Of the clouds; default what suits each format.
+        target_faces, texture_size: Of the mesh.
+        progress: Called with ("write files", done, total).
+        keep: See `Scene.masks`; for cloud, mesh, depth images and preview.
 
     Returns:
         The files, in the order of writing.
@@ -48,28 +62,43 @@ def write_outputs(
         Cancelled: Raised by the callback.
     """
     out = prepare_folder(out)
+    budget = {} if max_points is None else {"max_points": max_points}
+    report = {"versions": _versions()} | scene.report
+    surface: trimesh.Trimesh | None = None
+
+    def write_mesh(path: Path) -> list[Path]:
+        nonlocal surface
+        try:
+            surface = scene.mesh(
+                texture=True,
+                watertight="object" in scene.report,
+                target_faces=target_faces,
+                texture_size=texture_size,
+                progress=progress,
+                **keep,
+            )
+        except InputError as error:
+            _log.warning("No mesh: %s", error)
+            report["not_written"] = {path.name: str(error)}
+            path.unlink(missing_ok=True)
+            return []
+        return [write_glb(scene, path, cloud=False, mesh=surface, cameras=False)]
+
     # The scene comes first: everything else can be made from it.
     steps: dict[str, Callable[[Path], Path | list[Path]]] = {
         "scene.npz": lambda path: save_scene(scene, path),
         "cameras.json": lambda path: write_cameras(scene, path),
-        "points.ply": lambda path: write_ply(scene, path, min_confidence=min_confidence),
-        "scene.glb": lambda path: write_glb(scene, path, min_confidence=min_confidence),
-        "depth": lambda path: write_depths(scene, path, min_confidence=min_confidence),
-        "preview.png": lambda path: render_preview(scene, path, min_confidence=min_confidence),
-        "report.json": lambda path: write_bytes(path, json_bytes({"versions": _versions()} | scene.report)),
+        "points.ply": lambda path: write_ply(scene, path, **budget, **keep),
+        "scene.glb": lambda path: write_glb(scene, path, **budget, **keep),
+        "depth": lambda path: write_depths(scene, path, **keep),
+        "preview.png": lambda path: render_preview(scene, path, **keep),
     }
     if mesh:
-        steps["mesh.glb"] = lambda path: write_glb(
-            scene,
-            path,
-            cloud=False,
-            mesh=True,
-            cameras=False,
-            watertight="object" in scene.report,
-            min_confidence=min_confidence,
-        )
+        steps["mesh.glb"] = write_mesh
     else:
         (out / "mesh.glb").unlink(missing_ok=True)
+    steps["scene.html"] = lambda path: write_html(scene, path, mesh=surface or False, **budget, **keep)
+    steps["report.json"] = lambda path: write_bytes(path, json_bytes(report))
     written: list[Path] = []
     for done, (name, write) in enumerate(steps.items()):
         if progress is not None:

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Unpack
 
 import numpy as np
+import torch
 
 from pointmap.atomic import write_bytes
 from pointmap.errors import InputError
+from pointmap.geometry.rotations import quaternion_from_rotation
 from pointmap.scene import Keep, Scene
 from pointmap.shapes import Float
 
@@ -57,6 +59,7 @@ def write_splats(
     ahead = points - scene.world_from_cam[cloud.metadata["photo"], :3, 3]
     rotations, stretch = _discs(normals, ahead)
     along = _WIDTH * spacing
+    quaternions = quaternion_from_rotation(torch.from_numpy(rotations)).numpy()
     zeros = [np.zeros(len(points), np.float32)] * 3 * ((sh_degree + 1) ** 2 - 1)
     columns = {
         **dict(zip(("x", "y", "z"), points.T, strict=True)),
@@ -67,7 +70,7 @@ def write_splats(
         "scale_0": np.log(along * stretch),
         "scale_1": np.log(along),
         "scale_2": np.log(along * _FLATNESS),
-        **{f"rot_{i}": part for i, part in enumerate(quaternions_wxyz(rotations).T)},
+        **{f"rot_{i}": quaternions[:, part] for i, part in enumerate((3, 0, 1, 2))},  # w first
     }
     table = np.empty(len(points), [(name, "<f4") for name in columns])
     for name, values in columns.items():
@@ -93,12 +96,3 @@ def _discs(
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     axes = np.stack([away, np.cross(normals, away), normals], axis=-1)
     return axes, 1 / np.abs(cosine[:, 0]).clip(1 / _LONGEST)
-
-
-def quaternions_wxyz(rotations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 4"]:
-    """Unit quaternions, w first and not negative."""
-    from scipy.spatial.transform import Rotation
-
-    if len(rotations) == 0:
-        return np.zeros((0, 4))
-    return np.roll(Rotation.from_matrix(rotations).as_quat(canonical=True), 1, axis=1)

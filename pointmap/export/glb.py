@@ -1,7 +1,7 @@
 """scene.glb and mesh.glb: for viewers, browsers and engines."""
 
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from pointmap.atomic import write_bytes
 from pointmap.export.axes import gltf_from_world
@@ -11,13 +11,16 @@ from pointmap.export.parts import MeshParts
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Scene
 
+if TYPE_CHECKING:
+    import trimesh
+
 
 def write_glb(
     scene: Scene,
     path: str | Path,
     *,
     cloud: bool = True,
-    mesh: bool = False,
+    mesh: "bool | trimesh.Trimesh" = False,
     cameras: bool = True,
     texture: bool = True,
     watertight: bool = False,
@@ -33,7 +36,8 @@ def write_glb(
     With the defaults a cloud with its cameras stays under 15 MB, and so does a mesh: a phone opens them.
 
     Args:
-        cloud, mesh, cameras: What to write. Cameras are pyramids with their photo on the base.
+        cloud, mesh, cameras: What to write. Cameras are pyramids with their photo on the base. A mesh that is there
+            already (of `Scene.mesh`) is written as it is.
         texture: The mesh gets a texture; otherwise one colour per vertex.
         watertight: The mesh is the closed one of an object (`Scene.mesh`).
         max_points: More points are thinned out evenly; each takes 24 bytes.
@@ -46,8 +50,8 @@ def write_glb(
     if cloud:
         points = scene.point_cloud(max_points=max_points, seed=seed, **keep)
         writer.add_points("cloud", points.vertices, points.colors[:, :3])
-    if mesh:
-        surface = scene.mesh(
+    if mesh is True:
+        mesh = scene.mesh(
             texture=texture,
             watertight=watertight,
             target_faces=target_faces,
@@ -55,7 +59,8 @@ def write_glb(
             progress=progress,
             **keep,
         )
-        parts = MeshParts.of(surface)
+    if mesh is not False:
+        parts = MeshParts.of(mesh)
         writer.add_mesh(
             "mesh",
             parts.vertices,

@@ -1,6 +1,5 @@
 """scene.html: one file with the scene and a viewer of it, which needs a browser and nothing else."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -9,7 +8,7 @@ import numpy as np
 from pointmap.atomic import write_bytes
 from pointmap.export.frusta import make_frusta
 from pointmap.export.html_page import Packer, fill_page
-from pointmap.export.viewpoints import up_and_forward
+from pointmap.export.viewpoints import LevelFrame
 from pointmap.scene import Keep, Photo, Scene
 from pointmap.shapes import Bool, Float
 
@@ -53,7 +52,7 @@ def write_html(
         if mesh is True
         else mesh or None
     )
-    frame = _Frame.of(scene, np.asarray(points.vertices))
+    frame = LevelFrame.of(scene, np.asarray(points.vertices))
     everything = [np.asarray(points.vertices), scene.world_from_cam[scene.registered, :3, 3]]
     if surface is not None:
         everything.append(np.asarray(surface.vertices))
@@ -69,33 +68,7 @@ def write_html(
     return write_bytes(path, fill_page(about, packer.content))
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What the viewer sees the scene in: y up as the cameras have it, looked at along -z, the cloud's middle at 0."""
-
-    viewer_from_world: Float[np.ndarray, "4 4"]
-
-    unit: float
-    """A length in which positions have fine steps: that of the scene."""
-
-    @classmethod
-    def of(cls, scene: Scene, points_world: Float[np.ndarray, "n 3"]) -> "_Frame":
-        up, forward = up_and_forward(scene)
-        viewer_from_world = np.eye(4)
-        viewer_from_world[:3, :3] = np.stack([np.cross(forward, up), up, -forward])
-        centres = scene.world_from_cam[scene.registered, :3, 3]
-        seen = points_world if len(points_world) else centres
-        middle = np.median(seen, axis=0) if len(seen) else np.zeros(3)
-        viewer_from_world[:3, 3] = -viewer_from_world[:3, :3] @ middle
-        distances = np.linalg.norm(seen - middle, axis=-1)
-        return cls(viewer_from_world, max(float(np.median(distances)), 1e-9) if len(seen) else 1.0)
-
-    def place(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        """Points in this frame."""
-        return points_world @ self.viewer_from_world[:3, :3].T + self.viewer_from_world[:3, 3]
-
-
-def _cloud(scene: Scene, points: "trimesh.PointCloud", frame: _Frame, packer: Packer, seed: int) -> dict[str, Any]:
+def _cloud(scene: Scene, points: "trimesh.PointCloud", frame: LevelFrame, packer: Packer, seed: int) -> dict[str, Any]:
     """Points in the order of their confidence, the surest first; those of the sky after all others.
 
     Then the viewer hides the least sure ones by drawing fewer.
@@ -143,7 +116,7 @@ def _shows_sky(scene: Scene, metadata: dict[str, np.ndarray]) -> Bool[np.ndarray
     return sky
 
 
-def _surface(surface: "trimesh.Trimesh", frame: _Frame, packer: Packer, texture_size: int) -> dict[str, Any] | None:
+def _surface(surface: "trimesh.Trimesh", frame: LevelFrame, packer: Packer, texture_size: int) -> dict[str, Any] | None:
     from trimesh.visual import TextureVisuals
 
     if len(surface.faces) == 0:
@@ -166,7 +139,7 @@ def _surface(surface: "trimesh.Trimesh", frame: _Frame, packer: Packer, texture_
     }
 
 
-def _photos(scene: Scene, frame: _Frame, packer: Packer, photo_size: int) -> list[dict[str, Any]]:
+def _photos(scene: Scene, frame: LevelFrame, packer: Packer, photo_size: int) -> list[dict[str, Any]]:
     frusta = make_frusta(scene)
     colors = dict(zip(frusta.photos.tolist(), frusta.colors, strict=True))
     size = max(64, min(photo_size, int(np.sqrt(_PHOTO_PIXELS / max(len(scene), 1)))))
@@ -185,7 +158,7 @@ def _photos(scene: Scene, frame: _Frame, packer: Packer, photo_size: int) -> lis
     return entries
 
 
-def _camera(scene: Scene, index: int, photo: Photo, frame: _Frame) -> dict[str, Any]:
+def _camera(scene: Scene, index: int, photo: Photo, frame: LevelFrame) -> dict[str, Any]:
     """Where the photo's eye is, and the window at distance 1 before it through which it sees: see `view.js`."""
     right, down, ahead, position = (frame.viewer_from_world @ scene.world_from_cam[index])[:3].T
     (fx, cx), (fy, cy) = photo.intrinsics[0, [0, 2]], photo.intrinsics[1, [1, 2]]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pointmap.atomic import write_bytes
 from pointmap.errors import InputError
-from pointmap.export.gaussians import quaternions_wxyz
+from pointmap.geometry.rotations import quaternion_from_rotation
 from pointmap.scene import Scene
 
 
@@ -21,7 +22,7 @@ def write_tum(scene: Scene, path: str | Path, *, times: Sequence[float] | None =
     if stamps.shape != (len(scene),):
         raise InputError(f"times has shape {stamps.shape}; give one number per photo, {len(scene)} in all.")
     poses = np.asarray(scene.world_from_cam[scene.registered], np.float64)
-    quaternions = np.roll(quaternions_wxyz(poses[:, :3, :3]), -1, axis=1)
+    quaternions = quaternion_from_rotation(torch.from_numpy(poses[:, :3, :3])).numpy()
     lines = ["# timestamp tx ty tz qx qy qz qw"]
     for stamp, centre, quaternion in zip(stamps[scene.registered], poses[:, :3, 3], quaternions, strict=True):
         lines.append(" ".join([f"{stamp:.6f}", *(f"{value:.10g}" for value in (*centre, *quaternion))]))

@@ -31,6 +31,33 @@ class Viewpoint:
         return cosine > -0.1
 
 
+@dataclass(frozen=True)
+class LevelFrame:
+    """Where viewers see a scene: y up as the cameras have it, looked at along -z, the middle of the cloud at 0."""
+
+    viewer_from_world: Float[np.ndarray, "4 4"]
+
+    unit: float
+    """A length in which positions have fine steps: that of the scene."""
+
+    @classmethod
+    def of(cls, scene: Scene, points_world: Float[np.ndarray, "n 3"]) -> "LevelFrame":
+        """That of a scene with this cloud; without a cloud, the middle of the cameras is at 0."""
+        up, forward = up_and_forward(scene)
+        viewer_from_world = np.eye(4)
+        viewer_from_world[:3, :3] = np.stack([np.cross(forward, up), up, -forward])
+        centres = scene.world_from_cam[scene.registered, :3, 3]
+        seen = points_world if len(points_world) else centres
+        middle = np.median(seen, axis=0) if len(seen) else np.zeros(3)
+        viewer_from_world[:3, 3] = -viewer_from_world[:3, :3] @ middle
+        distances = np.linalg.norm(seen - middle, axis=-1)
+        return cls(viewer_from_world, max(float(np.median(distances)), 1e-9) if len(seen) else 1.0)
+
+    def place(self, points_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Points in this frame."""
+        return points_world @ self.viewer_from_world[:3, :3].T + self.viewer_from_world[:3, 3]
+
+
 def overview(
     scene: Scene,
     points_world: Float[np.ndarray, "n 3"],

@@ -1,8 +1,10 @@
 // The distance between two clicked points, and the scale from a length that is known.
 
 class Ruler {
-  constructor(unit) {
+  /** `click` is the word for it: "Click" or "Tap". */
+  constructor(unit, click) {
     this.unit = unit;
+    this.click = click;
     this.factor = 1; // of the unit, per scene unit
     this.ends = [];
     this.active = false;
@@ -35,7 +37,7 @@ class Ruler {
 
   get reading() {
     if (this.length !== null) return `Distance: ${this.text}`;
-    return this.ends.length === 1 ? "Click the second point." : "Click the first point.";
+    return this.ends.length === 1 ? `${this.click} the second point.` : `${this.click} the first point.`;
   }
 
   /** Draw over the scene; `place` gives where on the canvas a point is, or null. */

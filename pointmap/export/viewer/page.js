@@ -2,6 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas");
+const touch = window.matchMedia("(pointer: coarse)").matches;
+const narrow = window.matchMedia("(max-width: 700px)");
 
 function say(text) {
   $("message").textContent = text;
@@ -19,12 +21,8 @@ function start() {
 
   // Photos can be looked at even where nothing can be drawn.
   let stage = null;
-  const gallery = new Photos(photos, {
-    opened: (index) => stage?.opened(index),
-    look: (index) => stage?.look(index),
-  });
+  const gallery = new Photos(photos, (index) => stage?.look(index));
   foldOptions();
-  const touch = window.matchMedia("(pointer: coarse)").matches;
   $("help").textContent = touch
     ? "Drag to turn, two fingers to move and zoom, tap a camera for its photo, tap twice to centre."
     : "Drag to turn, right-drag to move, wheel to zoom, click a camera for its photo, double-click to centre. Keys: arrows, Shift with arrows, + and -, M, R.";
@@ -64,7 +62,7 @@ function foldOptions() {
     $("fold").setAttribute("aria-expanded", String(!folded));
   };
   $("fold").addEventListener("click", () => fold(!$("panel").classList.contains("folded")));
-  fold(window.matchMedia("(max-width: 700px)").matches);
+  fold(narrow.matches);
 }
 
 /** What is seen, and what a click does. */
@@ -72,7 +70,7 @@ class Stage {
   constructor(gallery, { cloud, surface, photos, cameras, unit }) {
     Object.assign(this, { gallery, cloud, surface, photos, cameras, unit });
     this.renderer = new Renderer(canvas);
-    this.ruler = new Ruler(unit);
+    this.ruler = new Ruler(unit, touch ? "Tap" : "Click");
     this.load();
     this.moved = false;
     this.current = this.home();
@@ -166,6 +164,7 @@ class Stage {
 
   /** Move the eye into a camera, so that its photo's frame fits the canvas. */
   look(index) {
+    if (narrow.matches) this.gallery.close(); // it would cover the view
     const camera = this.photos[index].camera;
     this.fly(viewFrom(camera, camera.position, camera.depth, camera.frame));
   }
@@ -185,10 +184,6 @@ class Stage {
       else arrived();
     };
     step();
-  }
-
-  opened(index) {
-    $("stage").classList.toggle("with-photo", index !== null);
   }
 
   click(x, y) {

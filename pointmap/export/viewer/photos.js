@@ -1,10 +1,9 @@
 // The row of photos, and the panel with one of them.
 
 class Photos {
-  /** `open` and `look` are told the index of a photo; names are set as text, never as HTML. */
-  constructor(photos, { opened, look }) {
+  /** `look` is told the index of the photo to look from; names are set as text, never as HTML. */
+  constructor(photos, look) {
     this.photos = photos;
-    this.opened = opened;
     this.current = null;
     this.panel = document.getElementById("photo");
     this.buttons = photos.map((photo, index) => {
@@ -41,7 +40,6 @@ class Photos {
     document.getElementById("photo-look").hidden = !photo.registered;
     this.panel.hidden = false;
     this.buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" });
-    this.opened(index);
   }
 
   close() {
@@ -49,7 +47,6 @@ class Photos {
     this.buttons[this.current].focus({ preventScroll: true });
     this.mark(null);
     this.panel.hidden = true;
-    this.opened(null);
   }
 
   mark(index) {

@@ -15,6 +15,7 @@ class Renderer {
     for (const [name, sources] of Object.entries(SHADERS)) {
       this.programs[name] = { draw: compile(gl, sources, ""), pick: compile(gl, sources, "#define PICK") };
     }
+    gl.vertexAttribI4ui(3, 1, 0, 0, 0); // the kind of what has none of its own: no camera
     gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
     this.centres = this.makeCentres();
     this.blank = this.makeTexture(new Uint8Array([128, 128, 128, 255]));
@@ -186,7 +187,7 @@ class Renderer {
       const places = use("lines");
       gl.uniform1f(places.near, matrices.near);
       gl.uniform2f(places.canvas, canvas.width, canvas.height);
-      gl.uniform1f(places.thickness, (2 * canvas.width) / canvas.clientWidth);
+      gl.uniform1f(places.thickness, (1.6 * canvas.width) / canvas.clientWidth);
       gl.bindVertexArray(this.lines.array);
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.lines.count);
     }

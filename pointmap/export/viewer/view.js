@@ -85,7 +85,7 @@ function fittingView(points, cameras, direction, aspect) {
     const [a, b] = [1, -1].map((sign) => {
       const outward = (p) => sign * p[axis] + tangent * p[2];
       const sorted = many.map(outward).sort((p, q) => p - q);
-      return Math.max(...must.map(outward), ...sorted.slice(Math.floor(0.985 * sorted.length)).slice(0, 1));
+      return Math.max(...must.map(outward), ...sorted.slice(Math.floor(0.99 * sorted.length)).slice(0, 1));
     });
     eye[axis] = (a - b) / 2;
     eye[2] = Math.max(eye[2], (a + b) / 2 / tangent);
