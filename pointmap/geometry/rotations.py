@@ -20,6 +20,14 @@ def rotation_from_vector(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*b
 
 def vector_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Inverse of `rotation_from_vector`, of at most half a turn; exact for small angles and near half a turn alike."""
+    quaternion = quaternion_from_rotation(rotation)
+    sine = torch.linalg.norm(quaternion[..., :3], dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, quaternion[..., 3:])
+    return quaternion[..., :3] * (angle / sine.clamp_min(torch.finfo(sine.dtype).tiny)).where(sine > 0, 2.0)
+
+
+def quaternion_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """Unit quaternion (x, y, z, w), w not negative."""
     diagonal = rotation.diagonal(dim1=-2, dim2=-1)
     trace = diagonal.sum(-1, keepdim=True)
     # Four times the products of the quaternion (x, y, z, w) with itself; the row of the largest entry has no
@@ -41,7 +49,4 @@ def vector_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor,
     largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None]
     row = products.gather(-2, largest.expand(*largest.shape[:-1], 4))[..., 0, :]
     quaternion = torch.nn.functional.normalize(row, dim=-1)
-    quaternion = torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
-    sine = torch.linalg.norm(quaternion[..., :3], dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(sine, quaternion[..., 3:])
-    return quaternion[..., :3] * (angle / sine.clamp_min(torch.finfo(sine.dtype).tiny)).where(sine > 0, 2.0)
+    return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pointmap.geometry.rotations import rotation_from_vector, vector_from_rotation
+from pointmap.geometry.rotations import quaternion_from_rotation, rotation_from_vector, vector_from_rotation
 
 
 def test_a_quarter_turn_about_z_takes_x_to_y():
@@ -25,3 +25,10 @@ def test_the_vector_of_a_rotation_gives_the_rotation_back(angle):
     torch.testing.assert_close(rotations @ rotations.mT, identity)
     torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(50, dtype=torch.float64))
     torch.testing.assert_close(vector_from_rotation(rotations), angle * axes, rtol=1e-9, atol=1e-15)
+
+
+def test_the_quaternion_of_a_rotation_has_its_w_last():
+    quaternion = quaternion_from_rotation(rotation_from_vector(torch.tensor([[0.0, 0.0, math.pi / 2], [0.0, 0, 0]])))
+
+    half = math.sqrt(0.5)
+    torch.testing.assert_close(quaternion, torch.tensor([[0.0, 0.0, half, half], [0.0, 0.0, 0.0, 1.0]]))
