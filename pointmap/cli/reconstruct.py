@@ -31,10 +31,17 @@ def reconstruct(
     depth: Literal["auto", "network", "stereo"] = "auto",
     single_object: Annotated[bool, arg(name="object")] = False,
     mesh: bool = True,
+    max_points: int | None = None,
+    target_faces: int = 100_000,
+    texture_size: int = 4096,
+    mask_sky: bool = False,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     cache: Path | None = None,
     min_confidence: float | None = None,
+    confidence_percentile: float | None = None,
+    consistency: float | None = None,
+    overwrite: bool = False,
     seed: int = 0,
     quiet: Annotated[bool, arg(aliases=["-q"])] = False,
 ) -> None:
@@ -42,7 +49,7 @@ def reconstruct(
 
     Args:
         photos: A folder, a zip, files or globs. Unreadable files are skipped and named.
-        output: Folder for the results; files of an earlier run in it are replaced.
+        output: Folder for the results.
         model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded. 'classical' needs no
             network: keypoints and stereo.
         image_size: Long side of the working images in pixels; default what suits the network.
@@ -64,11 +71,19 @@ def reconstruct(
         single_object: The photos go around one thing, or it turns on a turntable: the background that stands still is
             left out, and mesh.glb is closed. Take 16 photos or more.
         mesh: Write mesh.glb, the textured surface, as well.
+        max_points: Of the clouds in points.ply, scene.glb and scene.html; default all, and what a phone opens.
+        target_faces: Of the mesh.
+        texture_size: Longest side of the mesh's texture in pixels.
+        mask_sky: Leave sky out of clouds and mesh.
         device: cpu or cuda; default cuda where there is one.
         precision: Of the network; auto takes bfloat16 where the hardware has it.
         cache: Folder in which predictions are kept. By default they are kept in the output folder until the run ends,
             so that an interrupted one continues.
         min_confidence: Points below it are left out of cloud and mesh; default by their distribution.
+        confidence_percentile: Instead, leave out this part of the points, in percent: the least confident.
+        consistency: Leave out points that more photos see past than confirm; depths that differ by less than this share
+            count as the same, such as 0.05.
+        overwrite: Replace the scene that an earlier run left in the output folder.
         seed: Of everything random.
         quiet: Show no progress and no summary.
     """
@@ -88,6 +103,10 @@ def reconstruct(
 
     if depth_sigma is not None and depths is None:
         raise InputError("--depth-sigma says how sure --depths are, but none are given. Name their folder, too.")
+    if (output / "scene.npz").exists() and not overwrite:
+        raise InputError(
+            f"There is a scene in {str(output)!r} already. Name another folder with -o, or replace it with --overwrite."
+        )
     own_cache = prepare_folder(output) / "cache"
     scene = run(
         photos[0] if len(photos) == 1 else list(photos),
@@ -110,7 +129,19 @@ def reconstruct(
         seed=seed,
     )
     with ProgressBar() if not quiet else nullcontext() as bar:
-        written = write_outputs(scene, output, mesh=mesh, min_confidence=min_confidence, progress=bar)
+        written = write_outputs(
+            scene,
+            output,
+            mesh=mesh,
+            max_points=max_points,
+            target_faces=target_faces,
+            texture_size=texture_size,
+            progress=bar,
+            min_confidence=min_confidence,
+            confidence_percentile=confidence_percentile,
+            consistency=consistency,
+            mask_sky=mask_sky,
+        )
     if cache is None:
         shutil.rmtree(own_cache, ignore_errors=True)
     if not quiet:
@@ -140,7 +171,7 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     if "object" in report:
         lines += _object_lines(report["object"])
     lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
-    lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.glb'} in any 3D viewer.")
+    lines.append(f"Look at {output / 'preview.png'}, or around in the scene: pointmap view {output}")
     return "\n".join(lines)
 
 

@@ -62,7 +62,7 @@ def write_outputs(
         Cancelled: Raised by the callback.
     """
     out = prepare_folder(out)
-    budget = {} if max_points is None else {"max_points": max_points}
+    budget: dict[str, Any] = {} if max_points is None else {"max_points": max_points}
     report = {"versions": _versions()} | scene.report
     surface: trimesh.Trimesh | None = None
 

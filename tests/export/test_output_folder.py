@@ -7,7 +7,7 @@ from scenes import make_scene, without_registration
 from pointmap import Cancelled, InputError, Scene
 from pointmap.export.folder import write_outputs
 
-FILES = {"scene.glb", "points.ply", "cameras.json", "scene.npz", "preview.png", "report.json", "depth"}
+FILES = {"scene.glb", "scene.html", "points.ply", "cameras.json", "scene.npz", "preview.png", "report.json", "depth"}
 
 
 def test_all_files_are_written_and_listed(tmp_path):
@@ -54,8 +54,8 @@ def test_progress_ends_at_its_total(tmp_path):
     steps = []
     write_outputs(make_scene(num_photos=1), tmp_path, progress=lambda *step: steps.append(step))
 
-    assert steps[0] == ("write files", 0, 7)
-    assert steps[-1] == ("write files", 7, 7)
+    assert steps[0] == ("write files", 0, 8)
+    assert steps[-1] == ("write files", 8, 8)
 
 
 def test_a_scene_without_registered_photos_is_written_as_well(tmp_path):
