@@ -75,7 +75,7 @@ def texture_mesh(
     labels, chosen = choose(found, surface)
     whole = (labels >= 0) & (found.share[torch.arange(count, device=device), chosen] >= 1)
     offsets = level_seams(surface, labels, seam_differences(found, labels, surface))
-    charts = make_charts(surface, labels, whole, sights, texture_size)
+    charts = make_charts(surface, labels, sights, texture_size)
 
     canvas = Canvas(surface, charts, device)
     partly = (labels >= 0) & ~whole

@@ -1,7 +1,7 @@
 """Charts: connected faces of one photo, flat as the photo shows them, packed into a texture.
 
 A texel is then (up to one common scale) a pixel of the photo, so near and far surfaces get the room that their pixels
-need, and nothing is stretched. Faces that no photo sees whole lie flat along the axis they face most.
+need, and nothing is stretched. Faces that no photo sees lie flat along the axis they face most.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ PADDING = 4
 """Texels between charts."""
 _UNSEEN = 0.25
 """Texels per length on faces that no photo sees, beside the others'."""
+_REACH = 0.55
+"""Faces that a photo shows in part may reach so far from its middle, in parts of its size."""
 _LEAST = 3.0
 """No chart is narrower than so many texels."""
 _FILL = 0.72
@@ -46,17 +48,14 @@ class Charts:
     """Width and height of the texture."""
 
 
-def make_charts(
-    surface: Surface, labels: Int[Tensor, "f"], whole: Bool[Tensor, "f"], sights: Sequence[Sight], texture_size: int
-) -> Charts:
+def make_charts(surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sight], texture_size: int) -> Charts:
     """Lay the surface out.
 
     Args:
         labels: The photo of every face; -1 where there is none.
-        whole: True where that photo sees the whole face.
         texture_size: The longest side of the texture is at most this; it is smaller where photos have fewer pixels.
     """
-    flat, depth, groups = _flattened(surface, labels, whole, sights)
+    flat, depth, groups = _flattened(surface, labels, sights)
     edges = surface.edges.cpu().numpy()
     layers = np.zeros(len(groups), np.int64)
     alone = np.zeros(len(groups), bool)
@@ -76,7 +75,7 @@ def make_charts(
 
 
 def _flattened(
-    surface: Surface, labels: Int[Tensor, "f"], whole: Bool[Tensor, "f"], sights: Sequence[Sight]
+    surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sight]
 ) -> tuple[Float[np.ndarray, "f 3 2"], Float[np.ndarray, "f 3"], Int[np.ndarray, "f"]]:
     """Corners in pixels of a photo, or along an axis in pixels of a typical one; their depth; which of these it is."""
     corners = surface.points[surface.faces]
@@ -87,12 +86,15 @@ def _flattened(
     for index, sight in enumerate(sights):
         own = torch.nonzero(labels == index).flatten()
         density[own] = sight.density[torch.searchsorted(sight.faces, own)].double()
-        own = own[whole[own]]
-        if len(own):
-            local = transform_points(sight.camera.cam_from_world, corners[own].view(-1, 3))
-            pixels[own] = (project_points(local, sight.camera.K) * sight.resolution**0.5).view(-1, 3, 2)
-            depth[own] = local[:, 2].view(-1, 3)
-            groups[own] = index
+        local = transform_points(sight.camera.cam_from_world, corners[own].view(-1, 3))
+        places = project_points(local, sight.camera.K).view(-1, 3, 2)
+        size = torch.tensor(sight.camera.size, device=places.device)
+        # Nothing that reaches far out of the photo, where it would be stretched without bounds.
+        fits = (local[:, 2] > 0).view(-1, 3).all(dim=1) & ((places / size - 0.5).abs() < _REACH).all(dim=2).all(dim=1)
+        own = own[fits]
+        pixels[own] = places[fits] * sight.resolution**0.5
+        depth[own] = local[:, 2].view(-1, 3)[fits]
+        groups[own] = index
     rest = torch.nonzero(groups < 0).flatten()
     seen = density[density > 0]
     typical = seen.median() if len(seen) else 1e4 / surface.areas[surface.sound].sum().clamp(min=1e-30)
