@@ -225,7 +225,7 @@ def _small_image(
     return torch.from_numpy(parts).to(device).permute(2, 0, 1)
 
 
-def _at(image: Shaped, pixels: Float[Tensor, "n 2"], size: tuple[int, int]) -> Shaped:
+def _at(image: Shaped[Tensor, "_ _"], pixels: Float[Tensor, "n 2"], size: tuple[int, int]) -> Shaped[Tensor, "n"]:
     """The values of a map of the whole photo, of any resolution, at pixels of the photo."""
     height, width = image.shape
     scale = torch.tensor([width / size[0], height / size[1]], dtype=pixels.dtype, device=pixels.device)
