@@ -8,7 +8,9 @@ import numpy as np
 from pointmap.atomic import write_bytes
 from pointmap.export.frusta import make_frusta
 from pointmap.export.html_page import Packer, fill_page
+from pointmap.export.parts import MeshParts
 from pointmap.export.viewpoints import LevelFrame
+from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Photo, Scene
 from pointmap.shapes import Bool, Float
 
@@ -31,6 +33,7 @@ def write_html(
     texture_size: int = 2048,
     photo_size: int = 640,
     seed: int = 0,
+    progress: ProgressCallback | None = None,
     **keep: Unpack[Keep],
 ) -> Path:
     """Write a page with cloud, surface, cameras and photos that opens in any browser, without network.
@@ -38,31 +41,35 @@ def write_html(
     Args:
         mesh: Also write the surface; or one that is there already (of `Scene.mesh`), which is written as it is.
         texture, watertight, target_faces: Of the surface, see `Scene.mesh`.
-        max_points: More points are thinned out at random.
+        max_points: More points are thinned out evenly.
         texture_size: Longest side of the texture in pixels; of a given surface too.
         photo_size: Longest side of the photos in pixels; less where there are many.
         seed: Of the thinning.
+        progress: Called with (stage, done, total) while the surface is made.
         keep: See `Scene.masks`.
     """
     points = scene.point_cloud(max_points=max_points, seed=seed, **keep)
-    if isinstance(mesh, bool):
-        mesh = mesh and len(points.vertices) > 0
-    surface = (
-        scene.mesh(texture=texture, watertight=watertight, target_faces=target_faces, texture_size=texture_size, **keep)
-        if mesh is True
-        else mesh or None
-    )
+    if mesh is True and len(points.vertices):
+        mesh = scene.mesh(
+            texture=texture,
+            watertight=watertight,
+            target_faces=target_faces,
+            texture_size=texture_size,
+            progress=progress,
+            **keep,
+        )
+    surface = None if isinstance(mesh, bool) else MeshParts.of(mesh)
     frame = LevelFrame.of(scene, np.asarray(points.vertices))
     everything = [np.asarray(points.vertices), scene.world_from_cam[scene.registered, :3, 3]]
     if surface is not None:
-        everything.append(np.asarray(surface.vertices))
+        everything.append(surface.vertices)
     packer = Packer()
     about = {
         "unit": "m" if scene.metric else "units",
         "reach": float(max(np.linalg.norm(frame.place(part), axis=-1).max(initial=0) for part in everything)),
         "camera_size": make_frusta(scene).size,
         "cloud": _cloud(scene, points, frame, packer, seed),
-        "surface": None if surface is None else _surface(surface, frame, packer, texture_size),
+        "surface": _surface(surface, frame, packer, texture_size),
         "photos": _photos(scene, frame, packer, photo_size),
     }
     return write_bytes(path, fill_page(about, packer.content))
@@ -116,23 +123,23 @@ def _shows_sky(scene: Scene, metadata: dict[str, np.ndarray]) -> Bool[np.ndarray
     return sky
 
 
-def _surface(surface: "trimesh.Trimesh", frame: LevelFrame, packer: Packer, texture_size: int) -> dict[str, Any] | None:
-    from trimesh.visual import TextureVisuals
-
-    if len(surface.faces) == 0:
+def _surface(parts: MeshParts | None, frame: LevelFrame, packer: Packer, texture_size: int) -> dict[str, Any] | None:
+    if parts is None or len(parts.faces) == 0:
         return None
     packed = {
-        "positions": packer.positions(frame.place(np.asarray(surface.vertices)), frame.unit),
-        "faces": packer.array(np.asarray(surface.faces).astype(np.uint32).reshape(-1)),
+        "positions": packer.positions(frame.place(parts.vertices), frame.unit),
+        "faces": packer.array(parts.faces.astype(np.uint32)),
     }
-    look = surface.visual
-    if not isinstance(look, TextureVisuals):
-        assert look is not None
-        return packed | {"colors": packer.array(np.asarray(look.vertex_colors)[:, :3])}
-    image = look.material.baseColorTexture.convert("RGB")
+    if parts.texture is None:
+        assert parts.colors is not None
+        return packed | {"colors": packer.array(parts.colors)}
+    assert parts.texture_coordinates is not None
+    from PIL import Image
+
+    image = Image.fromarray(parts.texture)
     image.thumbnail((texture_size, texture_size))
     # The viewer's textures begin at the top left.
-    coordinates = np.clip(np.asarray(look.uv) * [1, -1] + [0, 1], 0, 1)
+    coordinates = np.clip(parts.texture_coordinates * [1, -1] + [0, 1], 0, 1)
     return packed | {
         "coordinates": packer.array(np.round(coordinates * 65535).astype(np.uint16)),
         "texture": packer.jpeg(np.asarray(image)),

@@ -22,7 +22,8 @@ def browser():
 def room(tmp_path_factory):
     """The page of a room seen from four cameras, the third of which is upright, with a textured surface."""
     folder = tmp_path_factory.mktemp("room")
-    return make_scene(scale=4, num_photos=4).export(folder / "scene.html").as_uri()
+    scene = make_scene(scale=4, num_photos=4)
+    return scene.export(folder / "scene.html", mesh=scene.mesh(method="grid", texture=True)).as_uri()
 
 
 def grey_wall(**changes) -> Scene:

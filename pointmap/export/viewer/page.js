@@ -45,6 +45,7 @@ function start() {
   theme();
   if (cloud.count === 0) for (const id of ["hidden", "size"]) $(id).parentElement.hidden = true;
   if (!exists.points && !exists.surface) {
+    $("through").parentElement.hidden = $("measure").hidden = true;
     say(cameras.length ? "This scene has no points: all were left out or nothing was seen." : "This scene is empty: no photo could be registered.");
   }
   stage = new Stage(gallery, { cloud, surface, photos, cameras, unit });
