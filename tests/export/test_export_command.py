@@ -41,7 +41,9 @@ def test_a_format_by_name_is_written_beside_the_scene(folder, run, capsys):
     assert len(trimesh.load(folder / "points.ply").vertices) == len(make_scene(num_photos=2).point_cloud().vertices)
 
 
-def test_an_output_chooses_the_format_by_its_ending(folder, run):
+def test_an_output_chooses_the_format_by_its_ending(folder, run, monkeypatch):
+    use_mesh(monkeypatch, ball(textured=True))
+
     run(folder / "scene.npz", "-o", folder / "surface.glb", "--mesh")
 
     assert set(trimesh.load(folder / "surface.glb").geometry) == {"mesh"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 from glb_reader import read_glb
+from meshes import ball, use_mesh
 from PIL import Image
 from scenes import distance_to_surface, make_scene, without_registration
 
@@ -114,23 +115,23 @@ def test_a_card_shows_its_photo_upright(tmp_path):
 
 
 @pytest.mark.parametrize("texture", [True, False])
-def test_the_mesh_is_written_alone_on_request(tmp_path, texture):
+def test_the_mesh_is_written_alone_on_request(tmp_path, monkeypatch, texture):
+    use_mesh(monkeypatch, ball(textured=texture))
     scene = make_scene(num_photos=2)
     path = scene.export(tmp_path / "mesh.glb", cloud=False, mesh=True, cameras=False, texture=texture)
     mesh = read_glb(path).mesh("mesh")
 
-    assert len(mesh["faces"]) == len(scene.mesh().faces)
+    assert len(mesh["faces"]) == len(ball(textured=texture).faces)
     assert ("baseColorTexture" in mesh["material"]["pbrMetallicRoughness"]) == texture
     assert set(trimesh.load(path).geometry) == {"mesh"}
 
 
-def test_texture_coordinates_start_at_the_top_left(tmp_path):
-    scene = make_scene(num_photos=1)
-    path = scene.export(tmp_path / "mesh.glb", cloud=False, mesh=True, cameras=False)
+def test_texture_coordinates_start_at_the_top_left(tmp_path, monkeypatch):
+    use_mesh(monkeypatch, ball(textured=True))
+    path = make_scene(num_photos=1).export(tmp_path / "mesh.glb", cloud=False, mesh=True, cameras=False)
 
-    np.testing.assert_allclose(
-        read_glb(path).mesh("mesh")["TEXCOORD_0"] * [1, -1] + [0, 1], scene.mesh(texture=True).visual.uv, atol=1e-6
-    )
+    uv = read_glb(path).mesh("mesh")["TEXCOORD_0"]
+    np.testing.assert_allclose(uv * [1, -1] + [0, 1], ball(textured=True).visual.uv, atol=1e-6)
 
 
 def test_a_scene_without_registered_photos_is_an_empty_but_valid_file(tmp_path):
