@@ -25,12 +25,20 @@ _LEAST_CELL = 8
 """Pixels between points, at least."""
 _LEAST_CORNER = 8.0
 """Smaller eigenvalue of the gradients' (OpenCV's) tensor, in grey levels squared: below is noise or an edge."""
+_MOST_RELIEF = 0.02
+"""Of the depth: how far from its plane a patch may be."""
+_LEAST_PLANE = 0.9
+"""Of a patch that must be on its plane."""
 _LEAST_ALIKE = 0.8
 """Correlation of patches; wrong ones are rarely above."""
+_MOST_MISSED = 0.3
+"""Pixels by which the way back may miss the corner."""
 _MOST_SHIFT = 0.03
 """Of the long side: how far from the expected pixel a point may be found."""
-_MOST_ERROR = 0.003
-"""Of the long side: matches that miss the best point by more are wrong."""
+_LEAST_LIMIT, _MOST_LIMIT = 0.003, 0.015
+"""Of the long side: matches that miss the best point by more are wrong, whatever the others do."""
+_TIMES_MEDIAN = 4.0
+"""In between, the limit is so many times the median: cameras that are off by pixels must not lose what shows it."""
 _LEAST_ANGLE_DEG = 1.0
 """Between the rays to a point, for it to be one."""
 
@@ -78,13 +86,13 @@ def find_tracks(
         progress: Called with ("tracks", done, total).
     """
     found: list[Tracks] = []
-    inverse_depths = [np.where(view.mask, 1 / np.where(view.mask, view.depth, 1), 0) for view in views]
     cell = _cell_size(views, max_points)
     taken = [np.zeros([-(-side // cell) for side in view.image.shape], bool) for view in views]
     order, others = _order(views)
     for done, i in enumerate(order):
-        pixels = _corners(views[i], cell, ~taken[i])
-        pixels, inverse, slopes = _on_surface(views[i], inverse_depths[i], pixels)
+        surface = _surface(views[i])
+        pixels = _corners(views[i], surface.flat, cell, ~taken[i])
+        inverse, slopes = _on_surface(views[i], surface, pixels)
         seen = [(np.arange(len(pixels)), np.full(len(pixels), i), pixels)]
         for j in others[i] if len(pixels) else []:
             index, there = _find(views[i], views[j], pixels, inverse, slopes, tolerance)
@@ -124,13 +132,15 @@ def _order(views: Sequence[TrackView]) -> tuple[list[int], list[list[int]]]:
     return np.argsort(-worth.sum(1), kind="stable").tolist(), others
 
 
-def _corners(view: TrackView, cell: int, free: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "n 2"]:
-    """The best corner in every free cell that has one on a trusted surface."""
+def _corners(
+    view: TrackView, flat: Bool[np.ndarray, "h w"], cell: int, free: Bool[np.ndarray, "rows columns"]
+) -> Float[np.ndarray, "n 2"]:
+    """The best corner in every free cell that has one on a trusted and flat surface."""
     import cv2
 
     height, width = view.image.shape
     strength = cv2.cornerMinEigenVal(view.image.astype(np.float32), blockSize=5, ksize=3)
-    strength[~on_grid(view.mask, view.depth_intrinsics, view.image.shape, view.intrinsics)] = 0
+    strength[~on_grid(flat, view.depth_intrinsics, view.image.shape, view.intrinsics)] = 0
     border = RADIUS + 1
     strength[:border] = strength[-border:] = strength[:, :border] = strength[:, -border:] = 0
     rows, columns = free.shape
@@ -142,25 +152,58 @@ def _corners(view: TrackView, cell: int, free: Bool[np.ndarray, "rows columns"])
     return np.stack([column * cell + within % cell, row * cell + within // cell], 1).astype(np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """A depth map as planes around its pixels."""
+
+    inverse_depth: Float[np.ndarray, "h w"]
+    """0 where not trusted."""
+    slopes: Float[np.ndarray, "h w 2"]
+    """How the inverse depth changes per pixel along x and y; 0 where that is unknown."""
+    flat: Bool[np.ndarray, "h w"]
+    """True where a patch around the pixel is on its plane. Corners of silhouettes are no points of a surface."""
+
+
+def _surface(view: TrackView) -> _Surface:
+    inverse = np.where(view.mask, 1 / np.where(view.mask, view.depth, 1), 0)
+    slopes = np.zeros((*inverse.shape, 2))
+    for axis, values, known in ((1, inverse, view.mask), (0, inverse.T, view.mask.T)):
+        both = known[:, 2:] & known[:, :-2] & known[:, 1:-1]
+        change = np.zeros(values.shape)
+        change[:, 1:-1] = np.where(both, values[:, 2:] - values[:, :-2], 0) / 2
+        slopes[..., 1 - axis] = change if axis == 1 else change.T
+    reach = RADIUS * view.depth_intrinsics[0, 0] / view.intrinsics[0, 0]
+    steps = np.unique(np.rint(np.linspace(-reach, reach, 5)).astype(int))
+    border = max(1, int(steps[-1]))
+    padded = np.pad(inverse, border)
+    height, width = inverse.shape
+    on_plane = np.zeros(inverse.shape)
+    for down in steps:
+        for right in steps:
+            there = padded[border + down : border + down + height, border + right : border + right + width]
+            off = there - (inverse + slopes @ np.array([right, down]))
+            on_plane += np.abs(off) < _MOST_RELIEF * inverse
+    return _Surface(inverse, slopes, view.mask & (on_plane >= _LEAST_PLANE * len(steps) ** 2))
+
+
 def _on_surface(
-    view: TrackView, inverse_depth: Float[np.ndarray, "h w"], pixels: Float[np.ndarray, "n 2"]
-) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n"], Float[np.ndarray, "n 2"]]:
-    """The pixels with a depth, its inverse and how that changes per pixel along x and y."""
-    grid_from_image = view.depth_intrinsics @ np.linalg.inv(view.intrinsics)
-    scale = np.diag(grid_from_image)[:2]
-    exact = pixels * scale + grid_from_image[:2, 2]
+    view: TrackView, surface: _Surface, pixels: Float[np.ndarray, "n 2"]
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n 2"]]:
+    """Inverse depth at pixels of the image, and how it changes per pixel."""
+    exact, nearest = _in_depth_map(view, pixels)
+    slopes = surface.slopes[nearest[:, 1], nearest[:, 0]]
+    inverse = surface.inverse_depth[nearest[:, 1], nearest[:, 0]] + (slopes * (exact - nearest)).sum(1)
+    return inverse, slopes * np.diag(view.depth_intrinsics)[:2] / np.diag(view.intrinsics)[:2]
+
+
+def _in_depth_map(
+    view: TrackView, pixels: Float[np.ndarray, "n 2"]
+) -> tuple[Float[np.ndarray, "n 2"], Int[np.ndarray, "n 2"]]:
+    """Where pixels of the image are in the depth map, and the nearest pixels of that."""
+    map_from_image = view.depth_intrinsics @ np.linalg.inv(view.intrinsics)
+    exact = pixels * np.diag(map_from_image)[:2] + map_from_image[:2, 2]
     height, width = view.depth.shape
-    column, row = np.clip(np.rint(exact).astype(int), 0, [width - 1, height - 1]).T
-    slopes = np.zeros((len(pixels), 2))
-    for axis, (down, right) in enumerate(((0, 1), (1, 0))):
-        before = np.maximum(row - down, 0), np.maximum(column - right, 0)
-        after = np.minimum(row + down, height - 1), np.minimum(column + right, width - 1)
-        known = view.mask[before] & view.mask[after]
-        steps = np.maximum(after[0] - before[0] + after[1] - before[1], 1)
-        slopes[:, axis] = np.where(known, inverse_depth[after] - inverse_depth[before], 0) / steps
-    inverse = inverse_depth[row, column] + (slopes * (exact - np.stack([column, row], 1))).sum(1)
-    good = view.mask[row, column] & (inverse > 0.5 * inverse_depth[row, column])
-    return pixels[good], inverse[good], (slopes * scale)[good]
+    return exact, np.clip(np.rint(exact).astype(np.int64), 0, [width - 1, height - 1])
 
 
 def _find(
@@ -184,13 +227,19 @@ def _find(
     start, *rest = (torch.from_numpy(np.ascontiguousarray(array, np.float32)) for array in arrays)
     homographies = plane_homographies(start, *rest)
     here, there = (pyramid(torch.from_numpy(image.astype(np.float32))) for image in (view.image, other.image))
-    found, alike = (values.numpy() for values in align_patches(here, there, start, homographies))
+    found, alike = align_patches(here, there, start, homographies)
     expected = _project(points[index], other, other.intrinsics, other.image.shape)[0]
-    size = max(other.image.shape)
     height, width = other.image.shape
-    good = (alike > _LEAST_ALIKE) & (np.linalg.norm(found - expected, axis=1) < _MOST_SHIFT * size)
-    good &= (found >= 0).all(1) & (found[:, 0] <= width - 1) & (found[:, 1] <= height - 1)
-    return index[good], found[good].astype(np.float64)
+    places = found.numpy().astype(np.float64)
+    good = (alike.numpy() > _LEAST_ALIKE) & (places >= 0).all(1) & (places <= [width - 1, height - 1]).all(1)
+    good &= np.linalg.norm(places - expected, axis=1) < _MOST_SHIFT * max(height, width)
+    index, places, kept = index[good], places[good], torch.from_numpy(good)
+    if not len(index):
+        return index, places
+    # What is found must find the corner in turn: patches that look alike by chance, or change their looks, do not.
+    back, _ = align_patches(there, here, found[kept], torch.linalg.inv_ex(homographies[kept])[0])
+    returns = ((back - start[kept]).norm(dim=1) < _MOST_MISSED).numpy()
+    return index[returns], places[returns]
 
 
 def _joined(
@@ -205,12 +254,14 @@ def _joined(
     start = _lifted(pixels, depths, views[i].intrinsics, views[i].world_from_cam)
     centre = views[i].world_from_cam[:3, 3]
     cameras = np.stack([view.intrinsics @ np.linalg.inv(view.world_from_cam)[:3] for view in views])
-    limits = np.array([_MOST_ERROR * max(view.image.shape) for view in views])
+    sizes = np.array([max(view.image.shape) for view in views])
     for _ in range(2):
         kept = np.bincount(index, minlength=len(pixels)) >= 2
         index, view, at = (values[kept[index]] for values in (index, view, at))
         points, errors = triangulate(start, centre, cameras, index, view, at)
-        fits = errors < limits[view]
+        relative = errors / sizes[view]
+        typical = float(np.median(relative)) if len(relative) else 0.0
+        fits = relative < np.clip(_TIMES_MEDIAN * typical, _LEAST_LIMIT, _MOST_LIMIT)
         index, view, at = (values[fits] for values in (index, view, at))
     angle = np.zeros(len(points))
     np.maximum.at(angle, index, _angles_deg(points[index], centre, _centres(views)[view]))
@@ -220,21 +271,14 @@ def _joined(
     number = np.cumsum(kept) - 1
     use = kept[index]
     order = np.argsort(number[index[use]], kind="stable")
+    column, row = _in_depth_map(views[i], pixels)[1].T
     return Tracks(
         points[kept],
-        _colors(views[i], pixels[kept]),
+        views[i].colors[row[kept], column[kept]],
         number[index[use]][order],
         view[use][order],
         at[use][order],
     )
-
-
-def _colors(view: TrackView, pixels: Float[np.ndarray, "n 2"]) -> UInt8[np.ndarray, "n 3"]:
-    grid_from_image = view.depth_intrinsics @ np.linalg.inv(view.intrinsics)
-    height, width = view.depth.shape
-    at = np.rint(pixels * np.diag(grid_from_image)[:2] + grid_from_image[:2, 2]).astype(int)
-    column, row = np.clip(at, 0, [width - 1, height - 1]).T
-    return view.colors[row, column]
 
 
 def _lifted(

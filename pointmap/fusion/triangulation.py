@@ -62,4 +62,4 @@ def _residuals(
 
 
 def _summed(values: Float[np.ndarray, "t k"], index: np.ndarray, count: int) -> Float[np.ndarray, "n k"]:
-    return np.stack([np.bincount(index, column, count) for column in values.T], axis=1)
+    return np.stack([np.bincount(index, column, count).astype(np.float64) for column in values.T], axis=1)
