@@ -26,7 +26,9 @@ class DenseTsdf:
         self._thick = max(1, slab_voxels // (shape[1] * shape[2]))
         self._axes = [(low[axis] + voxel_size * np.arange(length)) for axis, length in enumerate(shape)]
 
-    def integrate(self, depth: np.ndarray, intrinsics: np.ndarray, world_from_cam: np.ndarray, color: np.ndarray) -> None:
+    def integrate(
+        self, depth: np.ndarray, intrinsics: np.ndarray, world_from_cam: np.ndarray, color: np.ndarray
+    ) -> None:
         """Add a frame: z-depth (h, w), 0 where unknown; K; rigid pose; RGB (h, w, 3) uint8."""
         cam_from_world = np.linalg.inv(world_from_cam)
         flat_depth, flat_color = depth.astype(np.float32).ravel(), color.reshape(-1, 3)

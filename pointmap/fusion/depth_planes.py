@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+from torch.nn.functional import pad
 
 from pointmap.geometry.cameras import camera_rays
 from pointmap.shapes import Float
@@ -13,7 +13,7 @@ _MAX_STEP = 0.05
 """Pixels whose depths differ by more than this share may be on two surfaces."""
 _MAX_FOLD = 0.02
 """Neighbours are, if inverse depth does not go on in the same way on either side."""
-_REACH = 1
+_REACH = 2
 """Cells on each side over which slopes are averaged."""
 _LEAST_COSINE = 0.2
 """Of a plane and its ray. More grazing ones are turned towards the camera, for they reach too far."""
@@ -128,7 +128,8 @@ def _sum(values: Float[Tensor, "a cell b cell"]) -> Float[Tensor, "a b"]:
 
 
 def _slope(inverse: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
-    """Change of inverse depth from row to row, the mean of a window's differences within surfaces; 0 without any."""
+    """Change of inverse depth from row to row: the mean of the differences around that are on the same surface; 0 without
+    any."""
     step = inverse[1:] - inverse[:-1]
     nearest = torch.maximum(inverse[1:], inverse[:-1])
     usable = (inverse[1:] > 0) & (inverse[:-1] > 0)
@@ -138,12 +139,24 @@ def _slope(inverse: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
     steady[1:] |= same & usable[:-1]
     steady[:-1] |= same & usable[1:]
     usable &= (step.abs() < _MAX_STEP * nearest) | steady
-    weights = usable.to(step.dtype)
-    # Between n rows are n - 1 steps; with this padding the window of a row holds those before and behind it.
-    sums = avg_pool2d(
-        torch.stack([step * weights, weights])[:, None],
-        (2 * _REACH, 2 * _REACH + 1),
-        stride=1,
-        padding=(_REACH, _REACH),
-    )
-    return torch.where(sums[1] > 0, sums[0] / sums[1].clamp(min=1e-6), 0.0)[0]
+    steps = torch.stack([step * usable, usable.to(step.dtype)])
+    below, above = pad(steps, (0, 0, 0, 1)), pad(steps, (0, 0, 1, 0))
+    along = below + above
+    for reach in range(1, _REACH):
+        along += _moved(below, inverse, (reach, 0)) + _moved(above, inverse, (-reach, 0))
+    total = along.clone()
+    for reach in range(1, _REACH + 1):
+        total += _moved(along, inverse, (0, reach)) + _moved(along, inverse, (0, -reach))
+    return total[0] / total[1].clamp(min=1)
+
+
+def _moved(
+    values: Float[Tensor, "2 n m"], inverse: Float[Tensor, "n m"], move: tuple[int, int]
+) -> Float[Tensor, "2 n m"]:
+    """What is so many rows and columns on, where it is on the same surface; else 0."""
+    rows, columns = move
+    padding = (max(0, -columns), max(0, columns), max(0, -rows), max(0, rows))
+    moved = pad(torch.cat([values, inverse[None]]), padding)
+    height, width = inverse.shape
+    moved = moved[:, max(0, rows) :, max(0, columns) :][:, :height, :width]
+    return moved[:2] * ((moved[2] - inverse).abs() <= _MAX_STEP * inverse)

@@ -30,6 +30,10 @@ _MOST_BLOCKS = 1 << 23
 """About 6 GB."""
 _MOST_WEIGHT = 6e4
 """What half precision holds; from then on the mean follows the newest frames."""
+_COLOR_BAND = 1.5
+"""Voxels on each side of the surface in which colours count: those next to it. Further off, slanting views blur them."""
+_LEAST_COLOR = 0.01
+"""Weight further off, so that there always is a colour."""
 _TINY = 1e-12
 _UNIT = 32767.0
 """Distances are stored as whole numbers: the truncation distance is this many units."""
@@ -131,12 +135,11 @@ class TsdfVolume:
         if not bool((planes.weights > 0).any()):
             return
         blocks = blocks_of_points(self._samples(planes, pose), SIDE * self.voxel_size)
-        slots = self._table.add(blocks, _MOST_BLOCKS)
+        slots, order = self._table.add(blocks, _MOST_BLOCKS).sort()
+        blocks = blocks[order]
         while len(self._pages) * self._page_size < len(self._table):
             self._pages.append(_Page(self._page_size, bool(self._colored), self.device))
         frame = _Frame(planes, pose, self.voxel_size, self.truncation)
-        slots, order = slots.sort()
-        blocks = blocks[order]
         ends = torch.arange(1, len(self._pages) + 1, device=self.device) * self._page_size
         counts = torch.searchsorted(slots, ends).diff(prepend=torch.zeros_like(ends[:1])).tolist()
         for number, (rows, part) in enumerate(zip(slots.split(counts), blocks.split(counts), strict=True)):
@@ -245,6 +248,7 @@ class _Frame:
         # One line of numbers per cell of pixels. The border around them is for voxels that are not in the image.
         self._table = pad(torch.cat(columns, dim=-1), (0, 0, 1, 1, 1, 1)).flatten(0, 1)
         self._block = SIDE * voxel_size
+        self._color_falloff = truncation / (_COLOR_BAND * voxel_size)
         offsets = (voxel_offsets(pose.device) + 0.5) * voxel_size
         self._offsets = (offsets @ self._pixel_from_world[:3, :3].mT).unbind(dim=-1)
 
@@ -263,7 +267,7 @@ class _Frame:
         page.distance.index_copy_(0, rows, mean.round_().to(torch.int16))
         page.weight.index_copy_(0, rows, total.clamp_(max=_MOST_WEIGHT).to(torch.float16))
         if page.color is not None and page.color_weight is not None:
-            weight *= 1 - distance.abs()
+            weight *= distance.abs_().mul_(-self._color_falloff).add_(1).clamp_(min=_LEAST_COLOR)
             total = page.color_weight.index_select(0, rows) + weight
             mean = page.color.index_select(0, rows).float()
             share = weight / total.clamp(min=_TINY)
