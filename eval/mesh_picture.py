@@ -1,43 +1,97 @@
-"""A mesh as seen from a few sides, drawn without a GPU: dense points on it, the nearest in front."""
+"""Meshes as pictures, drawn without a GPU: textured, in the colours of their vertices, or in grey under a lamp."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+
+from pointmap.geometry.rasterize import Raster, rasterize
+from pointmap.shapes import Float, UInt8
 
 if TYPE_CHECKING:
     import trimesh
 
-_POINTS_PER_PIXEL = 6
-_LIGHT = np.array([-0.4, -0.7, -0.6]) / np.linalg.norm([-0.4, -0.7, -0.6])
+_LIGHT = np.array([-0.35, -0.25, -0.9]) / np.linalg.norm([-0.35, -0.25, -0.9])
+_FINER = 2
+"""Pixels drawn along the side of one that is shown."""
+_FOCAL = 2.5
+"""Of the cameras around a mesh, in image sizes: nearly parallel rays."""
 
 
 def draw_mesh(
     mesh: "trimesh.Trimesh", path: Path, *, up: np.ndarray, sides: int = 4, pitch_deg: float = 15.0, size: int = 420
 ) -> None:
-    """A row of views in the colours of the vertices, and below it the same in grey under a lamp.
+    """A row of views in the colours of the mesh, and below it the same in grey under a lamp.
 
     Args:
         up: Direction in the mesh's frame that points up in the picture.
     """
-    import trimesh
+    cameras = [around(mesh, up, 360 * side / sides, pitch_deg) for side in range(sides)]
+    K = np.array([[_FOCAL * size, 0, (size - 1) / 2], [0, _FOCAL * size, (size - 1) / 2], [0, 0, 1]])
+    draw_views(mesh, path, [K] * sides, cameras, [(size, size)] * sides)
+
+
+def draw_views(
+    mesh: "trimesh.Trimesh",
+    path: Path,
+    intrinsics: Sequence[np.ndarray],
+    world_from_cam: Sequence[np.ndarray],
+    sizes: Sequence[tuple[int, int]],
+) -> None:
+    """As cameras see it: the upper row in the mesh's colours, the lower in grey. All sizes must be of one height."""
     from PIL import Image
 
-    points, faces = trimesh.sample.sample_surface(mesh, _POINTS_PER_PIXEL * size * size, seed=0)
-    corners = mesh.vertices[mesh.faces[faces]]
-    weights = trimesh.triangles.points_to_barycentric(corners, points)
-    colors = np.einsum("nk,nkc->nc", weights, mesh.visual.vertex_colors[mesh.faces[faces]][..., :3].astype(float))
-    normals = mesh.face_normals[faces]
-    low, high = mesh.bounds
-    points = (points - (low + high) / 2) / (0.55 * np.linalg.norm(high - low))
-    rows: list[list[np.ndarray]] = [[], []]
-    for side in range(sides):
-        rotation = _looking(up, 2 * np.pi * side / sides, np.radians(pitch_deg))
-        local, facing = points @ rotation.T, normals @ rotation.T
-        shade = 0.25 + 0.75 * np.clip(facing @ _LIGHT, 0, 1)
-        rows[0].append(_splatted(local, colors, size))
-        rows[1].append(_splatted(local, np.repeat(210 * shade[:, None], 3, axis=1), size))
-    Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows])).save(path)
+    rows = [
+        np.concatenate(
+            [picture(mesh, *camera, grey=grey) for camera in zip(intrinsics, world_from_cam, sizes, strict=True)],
+            axis=1,
+        )
+        for grey in (False, True)
+    ]
+    Image.fromarray(np.concatenate(rows)).save(path)
+
+
+def picture(
+    mesh: "trimesh.Trimesh",
+    intrinsics: Float[np.ndarray, "3 3"],
+    world_from_cam: Float[np.ndarray, "4 4"],
+    size: tuple[int, int],
+    *,
+    grey: bool = False,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """What a camera sees of a mesh, from both sides of its faces, before white.
+
+    Args:
+        intrinsics: Pinhole K in pixels of the picture.
+        size: Width and height.
+        grey: Shaded under a lamp behind the camera's left shoulder, instead of coloured; backs of faces are brownish.
+    """
+    shift = np.array([[_FINER, 0, (_FINER - 1) / 2], [0, _FINER, (_FINER - 1) / 2], [0, 0, 1]])
+    cam_from_world = np.linalg.inv(world_from_cam)
+    local = np.asarray(mesh.vertices) @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    raster = rasterize(
+        torch.tensor(local, dtype=torch.float64),
+        torch.tensor(np.array(mesh.faces), dtype=torch.int64),
+        torch.tensor(shift @ intrinsics, dtype=torch.float64),
+        (_FINER * size[0], _FINER * size[1]),
+    )
+    values = _shaded(mesh, raster, cam_from_world) if grey else _colored(mesh, raster)
+    shown = (raster.faces >= 0).numpy()
+    image = np.where(shown[..., None], values, 255.0)
+    width, height = size
+    return np.rint(image.reshape(height, _FINER, width, _FINER, 3).mean(axis=(1, 3))).clip(0, 255).astype(np.uint8)
+
+
+def around(mesh: "trimesh.Trimesh", up: np.ndarray, yaw_deg: float, pitch_deg: float) -> Float[np.ndarray, "4 4"]:
+    """Pose of a camera that sees all of a mesh from some side and looks down on it; for a focal of `_FOCAL`."""
+    low, high = np.nanmin(mesh.vertices, axis=0), np.nanmax(mesh.vertices, axis=0)
+    rotation = _looking(up, np.radians(yaw_deg), np.radians(pitch_deg))
+    world_from_cam = np.eye(4)
+    world_from_cam[:3, :3] = rotation.T
+    world_from_cam[:3, 3] = (low + high) / 2 - rotation[2] * (1.1 * _FOCAL * np.linalg.norm(high - low))
+    return world_from_cam
 
 
 def _looking(up: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
@@ -52,10 +106,25 @@ def _looking(up: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ turned
 
 
-def _splatted(local: np.ndarray, colors: np.ndarray, size: int) -> np.ndarray:
-    pixels = np.clip(np.rint((local[:, :2] + 1) / 2 * size), 0, size - 1).astype(int)
-    # The last one written to a pixel stays.
-    order = np.argsort(-local[:, 2], kind="stable")
-    image = np.full((size, size, 3), 255, np.uint8)
-    image[pixels[order, 1], pixels[order, 0]] = colors[order].clip(0, 255).astype(np.uint8)
-    return image
+def _colored(mesh: "trimesh.Trimesh", raster: Raster) -> np.ndarray:
+    look: Any = mesh.visual
+    if look.kind != "texture":
+        corners = torch.tensor(np.array(look.vertex_colors)[:, :3][mesh.faces], dtype=torch.float32)
+        return raster.interpolate(corners).numpy()
+    import cv2
+
+    texture = np.asarray(look.material.baseColorTexture.convert("RGB"))
+    height, width = texture.shape[:2]
+    uv = raster.interpolate(torch.tensor(np.array(look.uv)[mesh.faces], dtype=torch.float32)).numpy()
+    x, y = uv[..., 0] * width - 0.5, (1 - uv[..., 1]) * height - 0.5
+    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(float)
+
+
+def _shaded(mesh: "trimesh.Trimesh", raster: Raster, cam_from_world: np.ndarray) -> np.ndarray:
+    normals = torch.tensor(np.array(mesh.face_normals) @ cam_from_world[:3, :3].T)
+    normal = normals[raster.faces.clamp(min=0)].numpy() if len(normals) else np.zeros((*raster.faces.shape, 3))
+    smooth = raster.interpolate(torch.tensor(np.array(mesh.vertex_normals)[mesh.faces] @ cam_from_world[:3, :3].T))
+    # Faces are seen from the front where their normal is against the ray; near enough for a lamp, against z.
+    back = normal[..., 2:] > 0
+    shade = 0.25 + 0.75 * np.clip(np.where(back, -1, 1)[..., 0] * (smooth.numpy() @ _LIGHT), 0, 1)
+    return shade[..., None] * np.where(back, [200.0, 150.0, 120.0], [210.0, 210.0, 210.0])

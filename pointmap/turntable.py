@@ -22,7 +22,7 @@ from pointmap.images.masks import working_mask
 from pointmap.object_masks import ObjectMasks, isolate, object_masks, transfer
 from pointmap.pairs.orbit import is_closed, orbit_order, orbit_pairs
 from pointmap.scene import Scene, View
-from pointmap.shapes import Bool, Float
+from pointmap.shapes import Bool, Float, UInt8
 
 if TYPE_CHECKING:
     import trimesh
@@ -110,36 +110,54 @@ def object_report(subject: Subject, orbit: OrbitPairs, scene: Scene) -> dict[str
     return report
 
 
-def object_mesh(scene: Scene, *, resolution: int = 128, depth: bool = True) -> "trimesh.Trimesh":
+@dataclass(frozen=True)
+class ObjectPhotos:
+    """The photos of a scene's object, in the size of its masks."""
+
+    masks: list[Bool[np.ndarray, "_ _"]]
+    images: list[UInt8[np.ndarray, "_ _ 3"]]
+    intrinsics: Float[np.ndarray, "n 3 3"]
+    """Pinhole K in pixels of the masks."""
+
+
+def object_mesh(
+    scene: Scene, *, resolution: int = 128, depth: bool = True, photos: ObjectPhotos | None = None
+) -> "trimesh.Trimesh":
     """The watertight mesh of the object of a scene, coloured by the photos.
 
-    In a scene from object mode by the masks that were used, found once more in the photos if these are still there; in
-    others by what stands in the place that all cameras look at.
+    Args:
+        scene: From object mode; in others the object is what stands in the place that all cameras look at.
+        resolution: Voxels along the longest side of the object.
+        depth: False for what masks alone say.
+        photos: Those of the object if they are at hand; otherwise `object_photos` finds them.
 
     Raises:
         InputError: Masks and cameras leave nothing.
     """
+    photos = object_photos(scene) if photos is None else photos
+    return watertight_mesh(
+        scene, photos.masks, resolution=resolution, depth=depth, images=photos.images, intrinsics=photos.intrinsics
+    )
+
+
+def object_photos(scene: Scene) -> ObjectPhotos:
+    """Masks of the object of a scene and the photos they belong to.
+
+    In a scene from object mode the masks that were used, found once more in the photos if these are still there; in
+    others what stands in the place that all cameras look at.
+    """
     way = scene.report.get("object", {}).get("masks", {}).get("way", "nothing")
     if way == "nothing":
-        return watertight_mesh(scene, subject_masks(scene).masks, resolution=resolution, depth=depth)
+        return ObjectPhotos(subject_masks(scene).masks, scene.colors, scene.working_intrinsics)
     subject = None if way == "given" else _found_again(scene)
     if subject is None or subject.found.way != way:
         # What was not kept has no depth.
-        masks = [depth > 0 for depth in scene.depths]
-        return watertight_mesh(scene, masks, resolution=resolution, depth=depth)
-    return watertight_mesh(
-        scene,
-        subject.found.masks,
-        resolution=resolution,
-        depth=depth,
-        images=[view.image for view in subject.views],
-        intrinsics=np.stack(
-            [
-                working_intrinsics(K, view.working_from_original)
-                for K, view in zip(scene.intrinsics, subject.views, strict=True)
-            ]
-        ),
-    )
+        return ObjectPhotos([depth > 0 for depth in scene.depths], scene.colors, scene.working_intrinsics)
+    K = [
+        working_intrinsics(K, view.working_from_original)
+        for K, view in zip(scene.intrinsics, subject.views, strict=True)
+    ]
+    return ObjectPhotos(subject.found.masks, [view.image for view in subject.views], np.stack(K))
 
 
 def _found_again(scene: Scene) -> Subject | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pointmap.errors import InputError
 from pointmap.fusion.photo_atlas import pack_images
-from pointmap.scene import Keep, Scene
+from pointmap.scene import Keep, Photo, Scene
 from pointmap.shapes import Bool, Int
 
 if TYPE_CHECKING:
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 def direct_mesh(
-    scene: Scene, *, texture: bool = False, target_faces: int = 500_000, **keep: Unpack[Keep]
+    scene: Scene, *, texture: bool = False, target_faces: int = 500_000, texture_size: int = 8192, **keep: Unpack[Keep]
 ) -> "trimesh.Trimesh":
-    """See `Scene.mesh`. Without a single trusted pixel the mesh is empty."""
+    """See `Scene.mesh`. Without a single trusted pixel the mesh is empty.
+
+    Photos keep their whole resolution as far as the texture has room for all of them; it shows them side by side.
+    """
     import trimesh
 
     if target_faces < 1:
         raise InputError(f"target_faces is {target_faces}; give at least 1.")
     masks = scene.masks(**keep)
     step = _grid_step(masks, target_faces)
-    atlas = pack_images(scene.colors) if texture else None
+    photos = _photos(scene, texture_size) if texture else []
+    atlas = pack_images([photo.image for photo in photos], max_size=texture_size) if texture else None
     vertices, faces, looks = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], []
     count = 0
     for index, (mask, points) in enumerate(zip(masks, scene.pointmaps, strict=True)):
@@ -39,7 +43,9 @@ def direct_mesh(
             looks.append(scene.colors[index].reshape(-1, 3)[pixels])
         else:
             rows, columns = np.divmod(pixels, mask.shape[1])
-            looks.append(atlas.texture_coordinates(index, np.stack([columns, rows], axis=-1)))
+            photo_from_working = photos[index].intrinsics @ np.linalg.inv(scene.working_intrinsics[index])
+            places = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ photo_from_working.T
+            looks.append(atlas.texture_coordinates(index, places[:, :2]))
     mesh = trimesh.Trimesh(np.concatenate(vertices), np.concatenate(faces), process=False)
     if atlas is None:
         mesh.visual = trimesh.visual.ColorVisuals(
@@ -83,6 +89,16 @@ def grid_triangles(
     used = np.zeros(height * width, bool)
     used[faces] = True
     return np.flatnonzero(used), (np.cumsum(used) - 1)[faces]
+
+
+def _photos(scene: Scene, texture_size: int) -> list[Photo]:
+    """About as large as there is room for in a square texture; those that are not registered take none."""
+    rows = max(1, int(np.ceil(np.sqrt(np.count_nonzero(scene.registered)))))
+    nothing = np.zeros((1, 1, 3), np.uint8)
+    return [
+        scene.photo(index, max_size=max(1, texture_size // rows)) if registered else Photo(nothing, np.eye(3))
+        for index, registered in enumerate(scene.registered.tolist())
+    ]
 
 
 def _grid_step(masks: Sequence[np.ndarray], target_faces: int) -> int:

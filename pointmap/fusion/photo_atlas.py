@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pointmap.errors import InputError
 from pointmap.shapes import Float, Shaped, UInt8
 
 BORDER = 4
@@ -39,6 +40,9 @@ def pack_images(images: Sequence[np.ndarray], *, max_size: int = 8192) -> Atlas:
     Args:
         images: N arrays (h, w, 3) uint8 of any sizes.
         max_size: Longest side of the atlas, in pixels; all images shrink alike if they would not fit.
+
+    Raises:
+        InputError: Not even one pixel of each fits.
     """
     sizes = np.array([image.shape[1::-1] for image in images]).reshape(-1, 2)
     shrink = 1.0
@@ -47,6 +51,10 @@ def pack_images(images: Sequence[np.ndarray], *, max_size: int = 8192) -> Atlas:
         places, extent = _shelves(packed + 2 * BORDER)
         if max(extent) <= max_size:
             break
+        if packed.max() == 1:
+            raise InputError(
+                f"A texture of {max_size} pixels has no room for {len(images)} photos. Make it at least {max(extent)}."
+            )
         shrink *= 0.9
     atlas = np.zeros((extent[1], extent[0], 3), np.uint8)
     for image, (left, top), (width, height) in zip(images, places, packed, strict=True):

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from pointmap.errors import InputError
+from pointmap.fusion.disagreement import behind, disagreement
 from pointmap.fusion.masks import scene_masks
 from pointmap.fusion.vertex_colors import vertex_colors
 from pointmap.fusion.visual_hull import hull_bounds, hull_field, signed_distances, voxel_grid
-from pointmap.geometry.cameras import project_points, unproject_depth
-from pointmap.geometry.sampling import sample
+from pointmap.geometry.cameras import unproject_depth
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.scene import Scene
 from pointmap.shapes import Bool, Float, Int, UInt8
@@ -94,13 +94,13 @@ def watertight_mesh(
     field = torch.cat([hull_field(part, distances, K, cam_from_world) for part in points.split(_CHUNK)])
     if depth:
         depths, working_K = _trusted_depths(scene, views, seen, K), torch.tensor(scene.working_intrinsics[views]).to(K)
-        band = max(_LEAST_BAND * voxel, _NOISE_BAND * _disagreement(depths, working_K, world_from_cam))
+        band = max(_LEAST_BAND * voxel, _NOISE_BAND * disagreement(depths, working_K, world_from_cam))
         near = (field > -band).nonzero()[:, 0]
         for part in near.split(_CHUNK):
             field[part] = _hollowed(points[part], field[part], depths, working_K, cam_from_world, band)
         up, lowest = _base(depths, working_K, world_from_cam)
         field = torch.minimum(field, points @ up - lowest + voxel / 2)
-    vertices, faces = _closed_surface((field / voxel).reshape(shape).cpu().numpy())
+    vertices, faces = closed_level((field / voxel).reshape(shape).cpu().numpy())
     mesh = trimesh.Trimesh(low.cpu().numpy() + voxel * vertices, faces, process=False)
     colors = vertex_colors(
         torch.tensor(mesh.vertices, dtype=torch.float32, device=device),
@@ -148,10 +148,10 @@ def _hollowed(
     weight = torch.full_like(hull, _HULL_WEIGHT)
     seen = torch.zeros_like(hull, dtype=torch.bool)
     for depth, K, camera in zip(depths, intrinsics, cam_from_world, strict=True):
-        behind, known = _behind(points, depth, K, camera)
+        depth_behind, known = behind(points, depth, K, camera)
         # What is far behind a surface is hidden, and may be anything.
-        known &= behind < band
-        total += torch.where(known, behind.clamp(min=-band), 0.0)
+        known &= depth_behind < band
+        total += torch.where(known, depth_behind.clamp(min=-band), 0.0)
         weight += known
         seen |= known
     return torch.where(seen, torch.minimum(hull, total / weight), hull)
@@ -178,42 +178,7 @@ def _base(
     return up, float(values.kthvalue(max(1, int(_LOWEST * len(values)))).values)
 
 
-def _behind(
-    points: Float[Tensor, "n 3"], depth: Float[Tensor, "h w"], K: Float[Tensor, "3 3"], camera: Float[Tensor, "4 4"]
-) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
-    """How far points are behind the surface of a depth map, along its axis, and where that is known."""
-    local = transform_points(camera, points)
-    pixels = torch.where(local[:, 2:] > 0, project_points(local, K), -1e6)
-    u, v = pixels[None, :, 0], pixels[None, :, 1]
-    known, within = sample((depth > 0).float(), u, v)
-    value, _ = sample(depth, u, v)
-    # Between a known and an unknown pixel a mean would be neither.
-    return local[:, 2] - value[0], within[0] & (known[0] > 0.999)
-
-
-def _disagreement(
-    depths: Sequence[Float[Tensor, "_ _"]],
-    intrinsics: Float[Tensor, "views 3 3"],
-    world_from_cam: Float[Tensor, "views 4 4"],
-) -> float:
-    """How far points of one depth map typically lie from the surface of others that see them, in scene units."""
-    cam_from_world = invert_rigid(world_from_cam)
-    found = []
-    for i, depth in enumerate(depths):
-        step = max(1, int((int((depth > 0).sum()) / 1000) ** 0.5))
-        thin = torch.zeros_like(depth, dtype=torch.bool)
-        thin[::step, ::step] = True
-        chosen = thin & (depth > 0)
-        points = transform_points(world_from_cam[i], unproject_depth(depth, intrinsics[i])[chosen])
-        nearest = (world_from_cam[:, :3, 3] - world_from_cam[i, :3, 3]).norm(dim=-1).argsort()[1:5]
-        for j in nearest.tolist() if len(points) else []:
-            behind, known = _behind(points, depths[j], intrinsics[j], cam_from_world[j])
-            found.append(behind[known].abs())
-    values = torch.cat(found) if found else torch.zeros(0)
-    return float(values.median()) if len(values) else 0.0
-
-
-def _closed_surface(
+def closed_level(
     field: Float[np.ndarray, "a b c"],
 ) -> tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "faces 3"]]:
     """The zero level of the largest piece without its inner hollows; all in voxels, facing outwards."""

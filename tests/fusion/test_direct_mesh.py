@@ -1,5 +1,9 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 from scenes import distance_to_surface, make_scene
 
 from pointmap import InputError
@@ -40,7 +44,7 @@ def test_the_last_row_and_column_take_part_at_any_step():
 
 def test_faces_look_at_the_camera():
     scene = make_scene(num_photos=1)
-    mesh = scene.mesh()
+    mesh = scene.mesh(method="grid")
 
     centroids = mesh.vertices[mesh.faces].mean(axis=1)
 
@@ -49,7 +53,7 @@ def test_faces_look_at_the_camera():
 
 def test_no_face_bridges_the_gap_between_the_ball_and_the_wall():
     scene = make_scene(scale=8, num_photos=1)
-    mesh = scene.mesh()
+    mesh = scene.mesh(method="grid")
 
     assert len(mesh.faces) > 80_000
     assert distance_to_surface(mesh.vertices[mesh.faces].mean(axis=1)).max() < 1e-2
@@ -58,14 +62,14 @@ def test_no_face_bridges_the_gap_between_the_ball_and_the_wall():
 def test_target_faces_is_kept():
     scene = make_scene(scale=4)
 
-    assert 500 < len(scene.mesh(target_faces=3000).faces) <= 3000
+    assert 500 < len(scene.mesh(method="grid", target_faces=3000).faces) <= 3000
     with pytest.raises(InputError, match="target_faces is 0"):
-        scene.mesh(target_faces=0)
+        scene.mesh(method="grid", target_faces=0)
 
 
 def test_vertices_have_the_colours_of_their_pixels():
     scene = make_scene(num_photos=2)
-    mesh = scene.mesh()
+    mesh = scene.mesh(method="grid")
 
     nearest = np.linalg.norm(scene.pointmaps[1] - mesh.vertices[-1], axis=-1)
     row, column = np.unravel_index(nearest.argmin(), nearest.shape)
@@ -74,7 +78,7 @@ def test_vertices_have_the_colours_of_their_pixels():
 
 def test_the_texture_shows_every_vertex_the_colour_of_its_pixel():
     scene = make_scene(num_photos=3)
-    plain, textured = scene.mesh(), scene.mesh(texture=True)
+    plain, textured = scene.mesh(method="grid"), scene.mesh(method="grid", texture=True)
 
     image = np.asarray(textured.visual.material.baseColorTexture)
     height, width = image.shape[:2]
@@ -82,3 +86,27 @@ def test_the_texture_shows_every_vertex_the_colour_of_its_pixel():
     row = np.floor((1 - textured.visual.uv[:, 1]) * height).astype(int)
 
     np.testing.assert_array_equal(image[row, column], plain.visual.vertex_colors[:, :3])
+
+
+def test_the_texture_is_that_of_the_original_photos_as_far_as_there_is_room(tmp_path: Path):
+    scene = make_scene(num_photos=2)
+    paths, originals = [], []
+    for index, color in enumerate(scene.colors):
+        width, height = scene.image_sizes[index]
+        paths.append(tmp_path / f"{index}.png")
+        originals.append(Image.fromarray(color).resize((int(width), int(height)), Image.Resampling.NEAREST))
+        originals[-1].save(paths[-1])
+    scene = replace(scene, paths=tuple(paths))
+
+    mesh = scene.mesh(method="grid", texture=True)
+    small = scene.mesh(method="grid", texture=True, texture_size=64)
+
+    image = np.asarray(mesh.visual.material.baseColorTexture)
+    assert image.shape[0] > originals[1].height
+    height, width = image.shape[:2]
+    column = np.floor(mesh.visual.uv[:, 0] * width).astype(int)
+    row = np.floor((1 - mesh.visual.uv[:, 1]) * height).astype(int)
+    np.testing.assert_array_equal(image[row, column], scene.mesh(method="grid").visual.vertex_colors[:, :3])
+    assert max(small.visual.material.baseColorTexture.size) <= 64
+    with pytest.raises(InputError, match="no room for 2 photos"):
+        scene.mesh(method="grid", texture=True, texture_size=16)
