@@ -8,13 +8,12 @@ import numpy as np
 from pointmap.errors import InputError
 from pointmap.images.sources import natural_key
 from pointmap.progress import ProgressCallback
-from pointmap.readers.posed import DepthMap, PosedPhoto, posed_scene, read_depth, rigid_pose
+from pointmap.readers.posed import MILLIMETRES, NO_DEPTH, DepthMap, PosedPhoto, posed_scene, read_depth, rigid_pose
 from pointmap.scene import Scene
 
 _INTRINSICS = "camera-intrinsics.txt"
 _KINECT = np.array([[585.0, 0.0, 320.0], [0.0, 585.0, 240.0], [0.0, 0.0, 1.0]])
 """What the page of 7-Scenes states; there is no file with it."""
-_MILLIMETRES = 0.001
 
 
 def find(path: Path) -> Path | None:
@@ -35,7 +34,7 @@ def read(folder: Path, *, image_size: int, progress: ProgressCallback | None = N
         stem = path.name[: path.name.index(".color.")]
         pose, depth = folder / f"{stem}.pose.txt", folder / f"{stem}.depth.png"
         world_from_cam = rigid_pose(read_matrix(pose), f"The pose in {str(pose)!r}") if pose.is_file() else None
-        depth_map = DepthMap(partial(read_depth, depth, _MILLIMETRES)) if depth.is_file() else None
+        depth_map = DepthMap(partial(read_depth, depth, MILLIMETRES, none=NO_DEPTH)) if depth.is_file() else None
         photos.append(PosedPhoto(path, K, world_from_cam, depth=depth_map))
     return posed_scene(photos, image_size=image_size, metric=True, source="7-Scenes, 3DMatch", progress=progress)
 

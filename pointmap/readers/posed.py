@@ -20,6 +20,10 @@ from pointmap.shapes import Float
 
 WORKING_SIZE = 640
 """Long side of working images: of photos, and of the depth maps of a scene, in pixels."""
+MILLIMETRES = 0.001
+"""Depth sensors' unit, in metres."""
+NO_DEPTH = 65535
+"""What some of them write where they measure nothing; others write 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +113,11 @@ def posed_scene(
     )
 
 
-def read_depth(path: Path, scale: float) -> Float[np.ndarray, "h w"]:
+def read_depth(path: Path, scale: float, *, none: int = 0) -> Float[np.ndarray, "h w"]:
     """A depth map in world units: a 16-bit image or an array (.npy, or `depth` in .npz), times `scale`.
 
-    Whole numbers of 65535, which some sensors write for none, become 0.
+    Args:
+        none: What stands for no depth, beside 0.
 
     Raises:
         InputError: It cannot be read.
@@ -135,9 +140,7 @@ def read_depth(path: Path, scale: float) -> Float[np.ndarray, "h w"]:
         raise InputError(
             f"The depth map {str(path)!r} cannot be read: {error}. Expected one number per pixel."
         ) from error
-    if values.dtype.kind in "iu":
-        values = np.where(values == 65535, 0, values)
-    return (values * np.float64(scale)).astype(np.float32)
+    return (np.where(values == none, 0, values) * np.float64(scale)).astype(np.float32)
 
 
 def find_photo(folder: Path, name: str, among: Sequence[str] = (".", "images")) -> Path:

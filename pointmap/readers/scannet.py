@@ -7,10 +7,8 @@ from pointmap.errors import InputError
 from pointmap.images.sources import IMAGE_ENDINGS, natural_key
 from pointmap.progress import ProgressCallback
 from pointmap.readers.frames import read_matrix
-from pointmap.readers.posed import DepthMap, PosedPhoto, posed_scene, read_depth, rigid_pose
+from pointmap.readers.posed import MILLIMETRES, NO_DEPTH, DepthMap, PosedPhoto, posed_scene, read_depth, rigid_pose
 from pointmap.scene import Scene
-
-_MILLIMETRES = 0.001
 
 
 def find(path: Path) -> Path | None:
@@ -36,6 +34,8 @@ def read(folder: Path, *, image_size: int, progress: ProgressCallback | None = N
     for path in sorted(files, key=lambda file: natural_key(file.name)):
         pose, depth = folder / "pose" / f"{path.stem}.txt", folder / "depth" / f"{path.stem}.png"
         world_from_cam = rigid_pose(read_matrix(pose), f"The pose in {str(pose)!r}") if pose.is_file() else None
-        depth_map = DepthMap(partial(read_depth, depth, _MILLIMETRES), K_depth) if depth.is_file() else None
+        depth_map = (
+            DepthMap(partial(read_depth, depth, MILLIMETRES, none=NO_DEPTH), K_depth) if depth.is_file() else None
+        )
         photos.append(PosedPhoto(path, K, world_from_cam, depth=depth_map))
     return posed_scene(photos, image_size=image_size, metric=True, source="ScanNet", progress=progress)
