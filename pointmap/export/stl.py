@@ -8,6 +8,7 @@ import numpy as np
 from pointmap.atomic import write_bytes
 from pointmap.errors import InputError
 from pointmap.export.axes import gltf_from_world
+from pointmap.export.parts import MeshParts
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Scene
 
@@ -32,13 +33,15 @@ def write_stl(
         size_mm: Longest side of its box; default life-size where the scene is metric, 100 otherwise.
         target_faces, progress, keep: See `Scene.mesh`.
     """
+    import trimesh
     from trimesh.exchange.stl import export_stl
 
     if size_mm is not None and not size_mm > 0:
         raise InputError(f"size_mm is {size_mm}; give the longest side in millimetres, above 0.")
     mesh = scene.mesh(watertight=watertight, target_faces=target_faces, progress=progress, **keep)
-    mesh.apply_transform(_PRINT_FROM_GLTF @ gltf_from_world(scene))
-    if len(mesh.faces):
-        side = float(mesh.extents.max())
-        mesh.apply_scale(size_mm / side if size_mm else 1000 if scene.metric else 100 / side)
-    return write_bytes(path, export_stl(mesh))
+    parts = MeshParts.of(mesh, _PRINT_FROM_GLTF @ gltf_from_world(scene))
+    scale = 1000.0
+    if len(parts.faces) and (size_mm is not None or not scene.metric):
+        side = float(np.ptp(parts.vertices, axis=0).max())
+        scale = (size_mm or 100.0) / max(side, 1e-300)
+    return write_bytes(path, export_stl(trimesh.Trimesh(scale * parts.vertices, parts.faces, process=False)))

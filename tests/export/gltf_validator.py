@@ -21,7 +21,7 @@ def gltf_report(path: Path) -> dict[str, Any]:
     """What the validator says of a file; the test is skipped where there is no validator."""
     if shutil.which("node") is None:
         pytest.skip("needs Node.js for the Khronos glTF validator")
-    folders = [*os.environ.get("NODE_PATH", "").split(os.pathsep)]
+    folders = [folder for folder in os.environ.get("NODE_PATH", "").split(os.pathsep) if folder]
     folders += [str(base / "node_modules") for base in (Path(sys.prefix), Path.cwd(), Path.home())]
     module = next(
         (Path(folder, "gltf-validator") for folder in folders if Path(folder, "gltf-validator").is_dir()), None

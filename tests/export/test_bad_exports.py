@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 from meshes import ball, use_mesh
 from scenes import make_scene, without_registration
 
@@ -60,6 +61,25 @@ def test_a_poor_scene_is_a_file_with_little_in_it(name, make, tmp_path):
     assert make().export(path, format=name, **SETTINGS.get(name, {})) == path
 
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "textured"), [("glb", True), ("glb", False), ("obj", True), ("obj", False), ("ply", False), ("stl", False)]
+)
+def test_broken_faces_of_a_mesh_are_left_out_by_every_writer(name, textured, tmp_path, monkeypatch):
+    mesh = ball(textured=textured)
+    mesh.vertices[7], mesh.vertices[20] = np.nan, mesh.vertices[21]  # of no place, and without area
+    mesh.faces[30] = [3, 3, 4]
+    use_mesh(monkeypatch, mesh)
+    settings = {"cloud": False, "cameras": False} if name == "glb" else {"mesh": True} if name == "ply" else {}
+
+    path = make_scene(num_photos=1).export(
+        tmp_path / WRITERS[name].default_name, format=name, **SETTINGS.get(name, {}) | settings
+    )
+
+    loaded = trimesh.load(path, force="mesh", process=False)
+    assert np.isfinite(loaded.vertices).all()
+    assert len(loaded.faces) == len(mesh.faces) - (mesh.faces == 7).any(axis=1).sum() - 1
 
 
 @pytest.fixture
