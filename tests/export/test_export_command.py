@@ -154,3 +154,14 @@ def test_depth_takes_its_own_settings(folder, run):
 
     assert len(list((folder / "depth").glob("*.exr"))) == 2
     assert np.load(next((folder / "depth").glob("*.npz")))["depth"].shape == (24, 32)
+
+
+@pytest.mark.parametrize("other", ["colmap", "nerfstudio"])
+def test_what_other_tools_wrote_is_a_scene_too(tmp_path, run, other):
+    scene = make_scene(scale=4, num_photos=3)
+    scene.export(tmp_path / other, format=other)
+
+    run(tmp_path / other, "--format", "tum", "-q")
+
+    poses = np.loadtxt(tmp_path / other / "trajectory.txt")
+    np.testing.assert_allclose(poses[:, 1:4], scene.world_from_cam[:, :3, 3], atol=1e-4)
