@@ -1,5 +1,6 @@
 """Finished scenes on the screen: the page of a scene, the browser of the machine, a server of one file."""
 
+import logging
 import os
 import sys
 import webbrowser
@@ -10,6 +11,8 @@ from urllib.parse import quote
 
 from pointmap.errors import InputError
 from pointmap.scene import Scene
+
+_logger = logging.getLogger(__name__)
 
 
 def page_of(scene: str | Path) -> Path:
@@ -30,7 +33,13 @@ def page_of(scene: str | Path) -> Path:
     source = scene / "scene.npz" if scene.is_dir() else scene
     if page.is_file() and (not source.is_file() or page.stat().st_mtime >= source.stat().st_mtime):
         return page
-    return Scene.read(scene).export(page)
+    content = Scene.read(scene)
+    try:
+        return content.export(page)
+    except InputError as error:
+        content.export(page, mesh=False)  # raises again if it was not the surface
+        _logger.warning("The page has no surface: %s", error)
+        return page
 
 
 def is_remote() -> bool:

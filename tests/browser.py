@@ -23,7 +23,7 @@ _FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 ]
-_HARMLESS = ("WebGPU", "GPU stall", "Software WebGL", "swiftshader", "GroupMarkerNotSet")
+_HARMLESS = ("WebGPU", "No available adapters", "GPU stall", "Software WebGL", "swiftshader", "GroupMarkerNotSet")
 _LOCAL = ("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost")
 
 

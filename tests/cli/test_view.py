@@ -11,6 +11,7 @@ from scenes import make_scene, without_registration
 
 from pointmap import InputError, cli, extras, viewing
 from pointmap.export.live import serve_live
+from pointmap.scene import Scene
 
 
 @pytest.fixture
@@ -52,6 +53,16 @@ def test_the_page_is_made_once_and_again_when_the_scene_is_newer(folder):
     os.utime(folder / "scene.npz", (page.stat().st_mtime + 10,) * 2)
 
     assert viewing.page_of(folder).stat().st_mtime_ns > first
+
+
+def test_without_a_surface_there_is_a_page_all_the_same(folder, monkeypatch, caplog):
+    def no_surface(scene, **settings):
+        raise InputError("There is no surface.")
+
+    monkeypatch.setattr(Scene, "mesh", no_surface)
+
+    assert viewing.page_of(folder).is_file()
+    assert "There is no surface." in caplog.text
 
 
 def test_the_browser_opens_the_file(folder, monkeypatch, opened, capsys):

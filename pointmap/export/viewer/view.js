@@ -78,17 +78,24 @@ function fittingView(points, cameras, direction, aspect) {
   const place = (list) => list.filter(within).map((point) => [dot(point, right), dot(point, up), dot(point, back)]);
   const [many, must] = [place(points), place(cameras)];
   if (many.length + must.length === 0) must.push([-1, -1, 0], [1, 1, 0]);
+  /** The largest of a number of each point, but for a few of the many. */
+  const largest = (number) => {
+    const sorted = Float64Array.from(many, number).sort();
+    return Math.max(...must.map(number), sorted.length ? sorted[Math.floor(0.997 * sorted.length)] : -Infinity);
+  };
   const half = halfHeight(direction, aspect) * 0.94;
   const eye = [0, 0, 0];
   for (const [axis, tangent] of [[0, half * aspect], [1, half]]) {
     // Each side of the picture is a plane: sign * (p - eye) <= tangent * (eye_z - p_z) for what is seen.
-    const [a, b] = [1, -1].map((sign) => {
-      const outward = (p) => sign * p[axis] + tangent * p[2];
-      const sorted = many.map(outward).sort((p, q) => p - q);
-      return Math.max(...must.map(outward), ...sorted.slice(Math.floor(0.99 * sorted.length)).slice(0, 1));
-    });
+    const [a, b] = [1, -1].map((sign) => largest((p) => sign * p[axis] + tangent * p[2]));
     eye[axis] = (a - b) / 2;
     eye[2] = Math.max(eye[2], (a + b) / 2 / tangent);
+  }
+  for (const axis of [0, 1]) {
+    // One pair of sides has room to spare: the same on both, found by halving.
+    const sticksOut = (sign) => largest((p) => (sign * (p[axis] - eye[axis])) / Math.max(eye[2] - p[2], 1e-9));
+    let step = eye[2];
+    for (let round = 0; round < 20; round++, step /= 2) eye[axis] += sticksOut(1) > sticksOut(-1) ? step : -step;
   }
   const distance = Math.max(eye[2], typical / 10, 1e-6);
   const target = add(scale(right, eye[0]), scale(up, eye[1]));
