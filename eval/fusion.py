@@ -6,7 +6,7 @@ True depth maps with true poses, with normal noise of 0, 1 and 2 % of the depth 
 1/64 to 1/512 of the scene's size, the longest side of what is seen. Points drawn evenly on the mesh are compared with
 true points: those of the same depth maps without noise for procedural scenes, those of every fourth depth map, which
 then takes no part, for real ones. Accuracy is the mean distance from the mesh's points to the nearest true one,
-completeness the other way round, F the harmonic mean of the shares below a threshold; all in percent of the scene's size.
+completeness the other way round, F the harmonic mean of the shares below a threshold; in percent of the scene's size.
 """
 
 import argparse

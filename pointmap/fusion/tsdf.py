@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from pointmap.errors import InputError
 from pointmap.fusion.blocks import SIDE, BlockTable, blocks_of_points, voxel_offsets
@@ -31,7 +30,7 @@ _MOST_BLOCKS = 1 << 23
 _MOST_WEIGHT = 6e4
 """What half precision holds; from then on the mean follows the newest frames."""
 _COLOR_BAND = 1.5
-"""Voxels on each side of the surface in which colours count: those next to it. Further off, slanting views blur them."""
+"""Voxels on each side of the surface in which colours count: those next to it. Further off, slanting views blur."""
 _LEAST_COLOR = 0.01
 """Weight further off, so that there always is a colour."""
 _TINY = 1e-12
@@ -185,7 +184,7 @@ class TsdfVolume:
         """Points in the world so dense that every block in the band around the surface holds one."""
         block = SIDE * self.voxel_size
         seen = planes.weights > 0
-        points, normals = planes.points[seen], planes.normals[seen]
+        points, normals = planes.points[:, seen].mT.contiguous(), planes.normals[:, seen].mT.contiguous()
         spacing = float(points[:, 2].quantile(0.98)) / float(planes.intrinsics.diagonal()[:2].min())
         splits = min(8, math.ceil(2 * spacing / block))
         if splits > 1:
@@ -239,14 +238,18 @@ class _Frame:
         # Homogeneous pixels (u z, v z, z) of a voxel serve to find its plane and to tell its distance.
         self._pixel_from_world = torch.eye(4, device=pose.device)
         self._pixel_from_world[:3] = planes.intrinsics @ invert_rigid(pose)[:3]
-        normals = planes.normals @ planes.intrinsics.inverse() / truncation
-        offsets = -(planes.normals * planes.points).sum(dim=-1) / truncation
-        columns = [normals, offsets[..., None], planes.weights[..., None]]
+        (fx, _, cx), (_, fy, cy), _ = planes.intrinsics.tolist()
+        x, y, z = planes.normals / truncation
+        columns = [x / fx, y / fy, z - x * (cx / fx) - y * (cy / fy)]
+        columns += [-(planes.normals * planes.points).sum(dim=0) / truncation, planes.weights]
         if planes.colors is not None:
-            columns.append((planes.colors - _COLOR_ZERO) * _COLOR_UNIT)
+            columns += ((planes.colors - _COLOR_ZERO) * _COLOR_UNIT).unbind()
         self._size = planes.weights.shape
         # One line of numbers per cell of pixels. The border around them is for voxels that are not in the image.
-        self._table = pad(torch.cat(columns, dim=-1), (0, 0, 1, 1, 1, 1)).flatten(0, 1)
+        height, width = self._size
+        table = torch.zeros(height + 2, width + 2, len(columns), device=pose.device)
+        table[1:-1, 1:-1] = torch.stack(columns, dim=-1)
+        self._table = table.flatten(0, 1)
         self._block = SIDE * voxel_size
         self._color_falloff = truncation / (_COLOR_BAND * voxel_size)
         offsets = (voxel_offsets(pose.device) + 0.5) * voxel_size

@@ -1,4 +1,4 @@
-"""A ball known in closed form, in front of a wall or alone, from all around; wide images, off-centre principal points."""
+"""A ball known in closed form, before a wall or alone, from all around; wide images, off-centre principal points."""
 
 import numpy as np
 
