@@ -75,10 +75,9 @@ def _views(
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
     cloud = scene.point_cloud(max_points=500_000, **keep)
     points = np.asarray(cloud.vertices)
-    # Wider than a pixel, since slanted surfaces would gape otherwise. Fewer points become larger, and more so as they
-    # are drawn at random and leave gaps of all sizes.
+    # Wider than a pixel, since slanted surfaces would gape otherwise. Fewer points become larger.
     thinning = sum(int(mask.sum()) for mask in masks) / max(len(points), 1)
-    widths = cloud.metadata["spacing"] * (2.0 if thinning == 1 else 3.0 * np.sqrt(thinning))
+    widths = cloud.metadata["spacing"] * (2.0 * np.sqrt(thinning))
     centres = scene.world_from_cam[cloud.metadata["photo"], :3, 3]
     frusta = make_frusta(scene)
     images = []
