@@ -118,14 +118,13 @@ class _SmallMaps:
         inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
         nearby = np.stack([_shifted(inverse, dy, dx, np.nan) for dy, dx in _OFFSETS])
         low, high = np.nanmin(nearby, axis=0), np.nanmax(nearby, axis=0)
-        flying = flying_pixels(torch.from_numpy(depth)).numpy()
-        unsure = flying & (_jumps(inverse, known) > _JUMP)
+        unsure = flying_pixels(torch.from_numpy(depth)).numpy() & (_jumps(inverse, known) > _JUMP)
         unsure |= (low == 0) & (high > 0)
         on_a_side = np.minimum(inverse - low, high - inverse) <= _BETWEEN * (high - low)
         seed = ~unsure | on_a_side
         plain = np.all([_shifted(known & ~unsure, dy, dx, False) for dy, dx in _OFFSETS], axis=0)
         confidence = np.where(known, confidence, 0).astype(np.float32)
-        kept = _kept_to_the_edge(inverse, confidence, kept & known, flying & seed)
+        kept = _kept_to_the_edge(inverse, confidence, kept & known, unsure & seed)
         return _SmallMaps(inverse, _slopes(inverse, unsure, seed), confidence, kept, unsure, seed, plain)
 
 

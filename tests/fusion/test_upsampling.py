@@ -66,17 +66,19 @@ def test_depth_edges_are_where_the_photo_has_them(room, index):
 
 @pytest.mark.parametrize("index", [0, 2])
 def test_no_depth_lies_between_two_surfaces(room, index):
+    import cv2
+
     true = room[2][index]
-    near_edge = beside_edges(true, FACTOR)
-    low, high = (
-        np.where(near_edge, extreme, 0) for extreme in (true * 1.1, true * 0.9)
-    )  # of the surface that is really there
+    window = np.ones((2 * FACTOR + 1, 2 * FACTOR + 1), np.uint8)
+    front, back = cv2.erode(true, window), cv2.dilate(true, window)
+    is_edge = back > 1.3 * front
 
-    found = enlarged(room, index).depth
+    def hanging(depth):
+        return ((depth > 1.12 * front) & (depth < 0.88 * back))[is_edge].mean()
 
-    # The few wrong pixels have taken the other surface, and not something between.
-    is_wrong = near_edge & ((found > low) | (found < high))
-    assert is_wrong[near_edge].mean() < 0.02
+    assert is_edge.mean() > 0.01
+    assert hanging(enlarged(room, index).depth) < 0.02
+    assert hanging(cv2.resize(room[0].depths[index], true.shape[::-1])) > 0.1
 
 
 def test_planes_stay_planes_up_to_the_border():
@@ -118,10 +120,10 @@ def test_the_mask_reaches_the_edges_and_leaves_out_what_the_small_one_does(room)
     maps = upsample_maps(photos[0], scene.depths[0], scene.confidences[0], kept, scene.working_intrinsics[0])
 
     edges = beside_edges(depths[0], FACTOR)
-    assert not kept[beside_edges(scene.depths[0], 1)].all()
-    assert maps.mask[edges].mean() > 0.9
+    assert kept[beside_edges(scene.depths[0], 1)].mean() < 0.1
+    assert maps.mask[edges].mean() > 0.7
     assert not maps.mask[: 20 * FACTOR].any()
-    assert maps.mask[20 * FACTOR :].mean() > 0.99
+    assert maps.mask[20 * FACTOR :].mean() > 0.95
 
 
 def test_the_border_of_a_mask_follows_the_photo():
