@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pointmap.fusion.triangles import Triangles
+from pointmap.geometry.cameras import camera_rays
 from pointmap.geometry.rasterize import Raster, rasterize
 from pointmap.shapes import Float, UInt8
 
@@ -71,13 +73,14 @@ def picture(
     shift = np.array([[_FINER, 0, (_FINER - 1) / 2], [0, _FINER, (_FINER - 1) / 2], [0, 0, 1]])
     cam_from_world = np.linalg.inv(world_from_cam)
     local = np.asarray(mesh.vertices) @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    K = torch.tensor(shift @ intrinsics, dtype=torch.float64)
     raster = rasterize(
         torch.tensor(local, dtype=torch.float64),
         torch.tensor(np.array(mesh.faces), dtype=torch.int64),
-        torch.tensor(shift @ intrinsics, dtype=torch.float64),
+        K,
         (_FINER * size[0], _FINER * size[1]),
     )
-    values = _shaded(mesh, raster, cam_from_world) if grey else _colored(mesh, raster)
+    values = _shaded(mesh, raster, K, cam_from_world) if grey else _colored(mesh, raster)
     shown = (raster.faces >= 0).numpy()
     image = np.where(shown[..., None], values, 255.0)
     width, height = size
@@ -120,11 +123,12 @@ def _colored(mesh: "trimesh.Trimesh", raster: Raster) -> np.ndarray:
     return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(float)
 
 
-def _shaded(mesh: "trimesh.Trimesh", raster: Raster, cam_from_world: np.ndarray) -> np.ndarray:
-    normals = torch.tensor(np.array(mesh.face_normals) @ cam_from_world[:3, :3].T)
-    normal = normals[raster.faces.clamp(min=0)].numpy() if len(normals) else np.zeros((*raster.faces.shape, 3))
-    smooth = raster.interpolate(torch.tensor(np.array(mesh.vertex_normals)[mesh.faces] @ cam_from_world[:3, :3].T))
-    # Faces are seen from the front where their normal is against the ray; near enough for a lamp, against z.
-    back = normal[..., 2:] > 0
-    shade = 0.25 + 0.75 * np.clip(np.where(back, -1, 1)[..., 0] * (smooth.numpy() @ _LIGHT), 0, 1)
-    return shade[..., None] * np.where(back, [200.0, 150.0, 120.0], [210.0, 210.0, 210.0])
+def _shaded(mesh: "trimesh.Trimesh", raster: Raster, K: torch.Tensor, cam_from_world: np.ndarray) -> np.ndarray:
+    surface = Triangles.of(mesh)
+    rotation = cam_from_world[:3, :3]
+    normal = raster.interpolate(torch.tensor(np.repeat(surface.crosses[:, None], 3, axis=1) @ rotation.T)).numpy()
+    smooth = raster.interpolate(torch.tensor(surface.vertex_normals[surface.faces] @ rotation.T)).numpy()
+    rays = camera_rays(*raster.faces.shape, K).numpy()
+    back = (normal * rays).sum(axis=-1) > 0
+    shade = 0.25 + 0.75 * np.clip(np.where(back, -1, 1) * (smooth @ _LIGHT), 0, 1)
+    return shade[..., None] * np.where(back[..., None], [200.0, 150.0, 120.0], [210.0, 210.0, 210.0])
