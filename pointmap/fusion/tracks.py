@@ -97,7 +97,7 @@ def find_tracks(
         for j in others[i] if len(pixels) else []:
             index, there = _find(views[i], views[j], pixels, inverse, slopes, tolerance)
             seen.append((index, np.full(len(index), j), there))
-        tracks = _joined(views, i, pixels, 1 / inverse, seen)
+        tracks = _joined(views, i, pixels, 1 / inverse, seen, tolerance)
         for view, pixel in zip(tracks.track_views, tracks.track_pixels, strict=True):
             column, row = np.rint(pixel).astype(int) // cell
             taken[view][row, column] = True
@@ -248,6 +248,7 @@ def _joined(
     pixels: Float[np.ndarray, "n 2"],
     depths: Float[np.ndarray, "n"],
     seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    tolerance: float,
 ) -> Tracks:
     """Points of photo i from all places where they were found; places that do not fit are left out."""
     index, view, at = (np.concatenate([part[k] for part in seen]) for k in range(3))
@@ -266,6 +267,9 @@ def _joined(
     angle = np.zeros(len(points))
     np.maximum.at(angle, index, _angles_deg(points[index], centre, _centres(views)[view]))
     kept = (np.bincount(index, minlength=len(pixels)) >= 2) & (angle >= _LEAST_ANGLE_DEG)
+    # Two photos alone cannot tell a wrong match along the epipolar line; the depth map can.
+    away, expected = (np.linalg.norm(places - centre, axis=1) for places in (points, start))
+    kept &= np.abs(away - expected) < tolerance * expected
     # A point whose corner itself does not fit has nothing to show for its colour.
     kept &= np.bincount(index, weights=view == i, minlength=len(pixels)) > 0
     number = np.cumsum(kept) - 1
