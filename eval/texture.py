@@ -231,7 +231,7 @@ def bumpy_ball(
     import trimesh
     from PIL import Image
 
-    rows = round(np.sqrt(faces / 4))
+    rows = round(np.sqrt(faces / 8))
     ball = trimesh.creation.uv_sphere(count=[rows, 2 * rows])
     points = np.asarray(ball.vertices) / np.linalg.norm(ball.vertices, axis=1, keepdims=True)
     bumps = 1 + 0.08 * np.sin(7 * points[:, 0]) * np.cos(6 * points[:, 1]) + 0.02 * np.sin(25 * points).sum(axis=1)
@@ -282,6 +282,7 @@ def main() -> None:
             "photos",
             "texture",
             "seconds",
+            "of a core",
             "looking",
             "choosing, charts",
             "painting",

@@ -17,6 +17,8 @@ from pointmap.geometry.transforms import transform_points
 from pointmap.scene import Photo
 from pointmap.shapes import Bool, Float, Int, UInt8
 
+_UNCLEAR = 1e-4
+"""What a photo shows at a silhouette counts so much: less than what any other shows clearly."""
 _TEXELS = 1 << 20
 """So many are worked on at a time."""
 
@@ -59,13 +61,13 @@ class Canvas:
         for texels in taken.split(_TEXELS):
             rows, at = row[self.faces[texels]].long(), self.shares[texels]
             points = (at[:, None] @ corners[rows])[:, 0]
-            pixels, seen = sight.camera.see(points, share.faces[rows])
+            pixels, seen, clear = sight.camera.see(points, share.faces[rows])
             pixels = pixels @ matrix[:2, :2].T + matrix[:2, 2]
             seen &= images.inside(pixels)
-            texels, rows, at, pixels = texels[seen], rows[seen], at[seen], pixels[seen]
+            texels, rows, at, pixels, clear = (part[seen] for part in (texels, rows, at, pixels, clear))
             color = srgb_from_linear(images.sample(pixels, level[rows]) * gain)
             color += (at[:, None] @ share.offsets[rows])[:, 0]
-            weight = (at * share.weights[rows]).sum(dim=1)
+            weight = (at * share.weights[rows]).sum(dim=1) * torch.where(clear, 1.0, _UNCLEAR)
             self.colors[texels] += weight[:, None] * color
             self.weights[texels] += weight
 
@@ -124,7 +126,7 @@ def filled_points(surface: Surface, colors: Float[Tensor, "f 3"], known: Bool[Te
     sums = surface.point_sum(torch.where(known[:, None], colors, 0.0))
     given = counts[:, 0] > 0
     if not bool(given.any()):
-        return torch.full_like(sums, 0.5)
+        return torch.full_like(sums, 128 / 255)
     from scipy.spatial import KDTree
 
     filled = sums / counts.clamp(min=1)

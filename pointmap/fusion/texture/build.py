@@ -74,7 +74,7 @@ def texture_mesh(
     found = find_candidates(sights, gains, sharpness, count)
     labels, chosen = choose(found, surface)
     whole = (labels >= 0) & (found.share[torch.arange(count, device=device), chosen] >= 1)
-    offsets = level_seams(surface, labels, seam_differences(found, labels, surface))
+    offsets = level_seams(surface, labels, *seam_differences(found, labels, surface))
     charts = make_charts(surface, labels, sights, texture_size)
 
     canvas = Canvas(surface, charts, device)

@@ -25,6 +25,10 @@ _UNSEEN = 0.25
 """Texels per length on faces that no photo sees, beside the others'."""
 _REACH = 0.55
 """Faces that a photo shows in part may reach so far from its middle, in parts of its size."""
+_SMOOTH = 6
+"""Unseen faces are laid flat by the mean normal of what lies so many faces around, or with what is seen there."""
+_SLANTED = 0.03
+"""Cosine between the normal of an unseen face and the way to the camera, to lie with what that sees."""
 _LEAST = 3.0
 """No chart is narrower than so many texels."""
 _FILL = 0.72
@@ -74,6 +78,23 @@ def make_charts(surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sig
     return _Corners(surface, flat, components).pack(texture_size)
 
 
+def _adopted(surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sight]) -> Int[Tensor, "f"]:
+    """Unseen faces beside seen ones lie in the same chart where the photo has them in front, though maybe hidden."""
+    if not sights:
+        return labels
+    cameras = torch.stack([torch.linalg.inv(sight.camera.cam_from_world)[:3, 3] for sight in sights])
+    labels = labels.clone()
+    centroids = surface.points[surface.faces].mean(dim=1)
+    for _ in range(_SMOOTH):
+        for face, other in (surface.edges.unbind(dim=1), surface.edges.flip(1).unbind(dim=1)):
+            joins = (labels[face] < 0) & (labels[other] >= 0)
+            face, photo = face[joins], labels[other[joins]]
+            ray = centroids[face] - cameras[photo]
+            front = (surface.normals[face] * ray).sum(dim=1) < -_SLANTED * ray.norm(dim=1)
+            labels.scatter_reduce_(0, face[front], photo[front], "amax")
+    return labels
+
+
 def _flattened(
     surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sight]
 ) -> tuple[Float[np.ndarray, "f 3 2"], Float[np.ndarray, "f 3"], Int[np.ndarray, "f"]]:
@@ -81,11 +102,13 @@ def _flattened(
     corners = surface.points[surface.faces]
     pixels = torch.zeros_like(corners[..., :2])
     depth = torch.zeros_like(corners[..., 0])
-    density = torch.zeros_like(surface.areas)
     groups = torch.full_like(labels, -1)
+    seen = [sight.density[labels[sight.faces] == index] for index, sight in enumerate(sights)]
+    density = torch.cat([*seen, torch.zeros(0, device=labels.device)]).double()
+    typical = density.median() if len(density) else 1e4 / surface.areas[surface.sound].sum().clamp(min=1e-30)
+    nearby = _adopted(surface, labels, sights)
     for index, sight in enumerate(sights):
-        own = torch.nonzero(labels == index).flatten()
-        density[own] = sight.density[torch.searchsorted(sight.faces, own)].double()
+        own = torch.nonzero(nearby == index).flatten()
         local = transform_points(sight.camera.cam_from_world, corners[own].view(-1, 3))
         places = project_points(local, sight.camera.K).view(-1, 3, 2)
         size = torch.tensor(sight.camera.size, device=places.device)
@@ -96,20 +119,25 @@ def _flattened(
         depth[own] = local[:, 2].view(-1, 3)[fits]
         groups[own] = index
     rest = torch.nonzero(groups < 0).flatten()
-    seen = density[density > 0]
-    typical = seen.median() if len(seen) else 1e4 / surface.areas[surface.sound].sum().clamp(min=1e-30)
-    axis = surface.normals[rest].abs().argmax(dim=1)
-    # Two axes span the plane, in the order that keeps the front of a face in front.
+    unseen = labels[rest] < 0
+    # What nobody sees has smooth colours, and may lie as slanted as it likes if only it stays together.
+    normals = torch.where(unseen[:, None], _smooth_normals(surface)[rest], surface.normals[rest])
+    axis = normals.abs().argmax(dim=1)
     planes = torch.tensor([[1, 2], [2, 0], [0, 1]], device=axis.device)[axis]
-    density = torch.where(density > 0, density, typical * _UNSEEN**2)[rest]
-    pixels[rest] = corners[rest].gather(2, planes[:, None].expand(-1, 3, -1)) * typical.sqrt()
+    scale = torch.where(unseen, _UNSEEN, 1.0) * typical.sqrt()
+    pixels[rest] = corners[rest].gather(2, planes[:, None].expand(-1, 3, -1)) * scale[:, None, None]
     depth[rest] = corners[rest].gather(2, axis[:, None, None].expand(-1, 3, -1))[..., 0]
-    front = surface.normals[rest].gather(1, axis[:, None])[:, 0] > 0
-    # Faces of about the same density make a chart, in which their mean is used.
-    fine = (density / typical).log2().div(2).round().clamp(-8, 8)
-    pixels[rest] *= (2.0**fine)[:, None, None]
-    groups[rest] = -1 - (2 * axis + front.long() + 6 * (fine.long() + 8))
+    front = normals.gather(1, axis[:, None])[:, 0] > 0
+    groups[rest] = -1 - (2 * (2 * axis + front.long()) + unseen.long())
     return pixels.cpu().numpy(), depth.cpu().numpy(), groups.cpu().numpy()
+
+
+def _smooth_normals(surface: Surface) -> Float[Tensor, "f 3"]:
+    """Normals, not of unit length, averaged over some faces around."""
+    normals = surface.normals * surface.areas[:, None]
+    for _ in range(_SMOOTH):
+        normals = surface.face_mean(torch.nn.functional.normalize(surface.point_sum(normals), dim=1))
+    return normals
 
 
 def _components(

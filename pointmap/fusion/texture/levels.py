@@ -85,32 +85,29 @@ def agree(logs: Float[np.ndarray, "photos points channels"]) -> Float[np.ndarray
 
 
 def level_seams(
-    surface: Surface,
-    labels: Int[Tensor, "f"],
-    edge_difference: Float[Tensor, "e 3"],
+    surface: Surface, labels: Int[Tensor, "f"], difference: Float[Tensor, "e 3"], weight: Float[Tensor, "e"]
 ) -> Float[Tensor, "f 3"]:
     """What is added to the colours of every face so that photos meet without a step: smooth within every photo's part.
 
-    Minimises, over neighbouring faces, (offset - offset' - difference)^2, as Lempitsky & Ivanov (2007) and Waechter et
-    al. (2014) do over vertices.
+    Minimises, over neighbouring faces, weight * (offset - offset' - difference)^2, as Lempitsky & Ivanov (2007) and
+    Waechter et al. (2014) do over vertices.
 
     Args:
         labels: The photo of every face; -1 where there is none.
-        edge_difference: What the second face's photo shows there more than the first's, in sRGB of 0 to 1; NaN where
-            that is not known, which joins nothing. Zero within one photo's part.
+        difference: What the second face's photo shows there more than the first's, in sRGB of 0 to 1.
+        weight: How sure that is, 0 to 1.
     """
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import cg
 
     count = len(labels)
-    known = edge_difference.isfinite().all(dim=-1) & (labels[surface.edges] >= 0).all(dim=-1)
-    known &= edge_difference.nan_to_num().abs().amax(dim=-1) < _SEAM_OUTLIER
-    edges = surface.edges[known].cpu().numpy()
-    difference = edge_difference[known].double().cpu().numpy()
-    if not difference.any():
+    known = (labels[surface.edges] >= 0).all(dim=-1) & (weight > 0)
+    known &= difference.abs().amax(dim=-1) < _SEAM_OUTLIER
+    edges, weights = surface.edges[known].cpu().numpy(), weight[known].double().cpu().numpy()
+    steps = difference[known].double().cpu().numpy()
+    if not steps.any():
         return torch.zeros(count, 3, device=labels.device)
-    ones = np.ones(len(edges))
-    joined = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count))
+    joined = coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count))
     joined = (joined + joined.T).tocsr()
     degree = np.asarray(joined.sum(axis=1)).ravel()
     system = diags(degree + _REACH) - joined
@@ -118,7 +115,7 @@ def level_seams(
     offsets = np.zeros((count, 3))
     for channel in range(3):
         right = np.zeros(count)
-        np.add.at(right, edges[:, 0], difference[:, channel])
-        np.add.at(right, edges[:, 1], -difference[:, channel])
+        np.add.at(right, edges[:, 0], weights * steps[:, channel])
+        np.add.at(right, edges[:, 1], -weights * steps[:, channel])
         offsets[:, channel], _ = cg(system, right, rtol=1e-3, maxiter=300, M=inverse)
     return torch.from_numpy(offsets.clip(-0.25, 0.25)).float().to(labels.device)

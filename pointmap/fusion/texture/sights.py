@@ -14,7 +14,7 @@ from pointmap.geometry.cameras import project_points
 from pointmap.geometry.rasterize import rasterize
 from pointmap.geometry.transforms import invert_rigid, transform_points
 from pointmap.scene import Photo
-from pointmap.shapes import Bool, Float, Int, Shaped, UInt8
+from pointmap.shapes import Bool, Float, Int, UInt8
 
 _DEPTH_SIDE = 1024
 """Long side, in pixels, of the images in which hidden surfaces are found and colours are compared."""
@@ -60,25 +60,38 @@ class Camera:
     nearest: Float[Tensor, "h w"]
     """Least depth around the pixels of a smaller image; infinite where the photo sees nothing of the surface."""
 
+    farthest: Float[Tensor, "h w"]
+    """Likewise the largest depth; 0 where nothing is seen."""
+
+    void: Bool[Tensor, "h w"]
+    """Likewise, whether any of these pixels sees nothing."""
+
     slope: Float[Tensor, "f"]
     """How much of its depth, per pixel of that image and unit of depth, a face gains; infinite if it looks away."""
+
+    open: Bool[Tensor, "f"]
+    """See `Surface`."""
 
     mask: Bool[Tensor, "_ _"] | None
 
     def see(
         self, local: Float[Tensor, "n 3"], faces: Int[Tensor, "n"]
-    ) -> tuple[Float[Tensor, "n 2"], Bool[Tensor, "n"]]:
-        """Pixels (u, v) of points on faces, in the camera frame, and whether the photo shows them there."""
+    ) -> tuple[Float[Tensor, "n 2"], Bool[Tensor, "n"], Bool[Tensor, "n"]]:
+        """Pixels (u, v) of points on faces, in the camera frame; whether the photo shows them there, and clearly so.
+
+        At a silhouette the photo may as well show what is behind it: there it is not clear.
+        """
         depth = local[:, 2]
         pixels = project_points(local, self.K.to(local))
         limit = torch.tensor(self.size, device=pixels.device) - 1 - _BORDER
         seen = (depth > 0) & ((pixels >= _BORDER) & (pixels <= limit)).all(dim=-1)
-        nearest = _at(self.nearest, pixels, self.size)
-        tolerance = _TOLERANCE + _SLANT_PIXELS * depth * self.slope[faces]
-        seen &= (depth <= nearest * (1 + tolerance)) & self.slope[faces].isfinite()
+        place = _place(pixels, self.size, self.nearest.shape)
+        tolerance = 1 + _TOLERANCE + _SLANT_PIXELS * depth * self.slope[faces]
+        seen &= (depth <= self.nearest[place] * tolerance) & self.slope[faces].isfinite()
         if self.mask is not None:
-            seen &= _at(self.mask, pixels, self.size)
-        return pixels, seen
+            seen &= self.mask[_place(pixels, self.size, self.mask.shape)]
+        rim = (self.farthest[place] > depth * tolerance) | (self.void[place] & ~self.open[faces])
+        return pixels, seen, seen & ~rim
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +104,7 @@ class Sight:
     """Those of which it sees a part, ascending."""
 
     share: Float[Tensor, "m"]
-    """Which part of them it sees: 1 for whole faces."""
+    """Which part of them it sees: 1 for whole faces. What is not clear counts half."""
 
     resolution: float
     """Pixels of the image as it was read, per pixel of the photo as it was announced."""
@@ -101,6 +114,10 @@ class Sight:
 
     colors: Float[Tensor, "m 3"]
     """Mean light of what is seen of each, 0 to 1."""
+
+    contrast: Float[Tensor, "m"]
+    """How much colours differ between neighbouring pixels there, in sRGB of 0 to 1: where they do, colours of different
+    photos cannot be compared."""
 
     points: Int[Tensor, "k"]
     """Those of the surface's spread points that it sees."""
@@ -122,9 +139,10 @@ def make_camera(surface: Surface, photo: TexturePhoto, device: torch.device | st
     K_small = resized(K, photo.size, small)
     local = transform_points(cam_from_world, surface.points)
     depth = rasterize(local.float(), surface.faces, K_small.float(), small).depth
-    depth = torch.where(depth > 0, depth, torch.inf)
-    # A ring of pixels behind every silhouette counts as hidden: neither cameras nor surfaces are true to the pixel.
-    nearest = -F.max_pool2d(-depth[None], 3, stride=1, padding=1)[0]
+    # A ring of pixels behind every silhouette counts as hidden, one in front of it as not clear: neither cameras nor
+    # surfaces are true to the pixel.
+    farthest, void = _around(depth), _around((depth == 0).float()) > 0
+    nearest = -_around(-torch.where(depth > 0, depth, torch.inf))
     normals = surface.normals @ cam_from_world[:3, :3].T
     centroids = local[surface.faces].mean(dim=1)
     away = (normals * centroids).sum(dim=-1)
@@ -133,7 +151,7 @@ def make_camera(surface: Surface, photo: TexturePhoto, device: torch.device | st
     facing = (away < -_LEAST_FACING * centroids.norm(dim=-1)) & surface.sound
     slope = torch.where(facing, slope, torch.inf).float()
     mask = None if photo.mask is None else torch.from_numpy(np.ascontiguousarray(photo.mask)).bool().to(device)
-    return Camera(cam_from_world, K, photo.size, nearest, slope, mask)
+    return Camera(cam_from_world, K, photo.size, nearest, farthest, void, slope, surface.open, mask)
 
 
 def look(surface: Surface, photo: TexturePhoto, device: torch.device | str) -> Sight | None:
@@ -142,16 +160,17 @@ def look(surface: Surface, photo: TexturePhoto, device: torch.device | str) -> S
     facing = camera.slope.isfinite()
     points = torch.nonzero(facing[surface.spread_face]).flatten()
     local = transform_points(camera.cam_from_world, surface.spread[points]).float()
-    pixels, seen = camera.see(local, surface.spread_face[points])
-    points, pixels = points[seen], pixels[seen]
+    pixels, seen, clear = camera.see(local, surface.spread_face[points])
+    points, pixels, clear = points[seen], pixels[seen], clear[seen]
     if len(points) == 0:
         return None
     shown = torch.zeros(len(surface.faces), device=device)
-    shown.index_add_(0, surface.spread_face[points], torch.ones(len(points), device=device))
+    shown.index_add_(0, surface.spread_face[points], 0.5 + 0.5 * clear)
     candidates = torch.nonzero(facing).flatten()
     local = transform_points(camera.cam_from_world, surface.points).float()
     for corner in range(3):
-        shown[candidates] += camera.see(local[surface.faces[candidates, corner]], candidates)[1]
+        _, seen, clear_corner = camera.see(local[surface.faces[candidates, corner]], candidates)
+        shown[candidates] += 0.5 * seen + 0.5 * clear_corner
     share = shown / (3 + len(surface.spread) // len(surface.faces))
     faces = torch.nonzero(share > 0).flatten()
 
@@ -163,18 +182,21 @@ def look(surface: Surface, photo: TexturePhoto, device: torch.device | str) -> S
     sampled = F.grid_sample(
         _small_image(loaded.image, device)[None], grid[None, None], padding_mode="border", align_corners=False
     )[0, :, 0].T
-    colors, known = sampled[:, :3], (sampled[:, 3] > 0.5) & (grid.abs() < 1).all(dim=1)
+    colors, known = sampled[:, :3], clear & (sampled[:, 3] > 0.5) & (grid.abs() < 1).all(dim=1)
     resolution = float(torch.linalg.det(matrix))
     density = _density(surface, camera) * resolution
-    total = torch.zeros(len(surface.faces), 4, device=device)
-    total.index_add_(0, surface.spread_face[points], torch.cat([colors, torch.ones_like(colors[:, :1])], dim=1))
+    total = torch.zeros(len(surface.faces), 5, device=device)
+    ones = torch.ones_like(colors[:, :1])
+    total.index_add_(0, surface.spread_face[points], torch.cat([colors, sampled[:, 5:], ones], dim=1))
+    mean = total[faces, :4] / total[faces, 4:].clamp(min=1)
     return Sight(
         camera,
         faces,
         share[faces],
         resolution,
         density[faces],
-        total[faces, :3] / total[faces, 3:].clamp(min=1),
+        mean[:, :3],
+        mean[:, 3],
         points,
         torch.where(known[:, None], colors, torch.nan),
         torch.where(known, sampled[:, 4] * density[surface.spread_face[points]].sqrt(), torch.nan),
@@ -205,7 +227,7 @@ def _density(surface: Surface, camera: Camera) -> Float[Tensor, "f"]:
 def _small_image(
     image: UInt8[np.ndarray, "height width 3"], device: torch.device | str
 ) -> Float[Tensor, "channels h w"]:
-    """An image in the size of depth images: its light, whether that can be trusted, and the energy of its detail."""
+    """An image in the size of depth images: its light, whether that can be trusted, energy of its detail, contrast."""
     import cv2
 
     image = np.ascontiguousarray(image)
@@ -221,15 +243,20 @@ def _small_image(
     # In parts of the brightness: exposure does not count as sharpness.
     brightness = cv2.blur(small[..., 1], (3, 3)).astype(np.float32)
     detail = cv2.resize(energy, size, interpolation=cv2.INTER_AREA) / (brightness**2 + 1)
-    parts = np.concatenate([linear_from_bytes(small), known[..., None], detail[..., None]], axis=2, dtype=np.float32)
+    contrast = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2).astype(float) / 255
+    parts = np.dstack([linear_from_bytes(small), known, detail, contrast]).astype(np.float32)
     return torch.from_numpy(parts).to(device).permute(2, 0, 1)
 
 
-def _at(image: Shaped[Tensor, "_ _"], pixels: Float[Tensor, "n 2"], size: tuple[int, int]) -> Shaped[Tensor, "n"]:
-    """The values of a map of the whole photo, of any resolution, at pixels of the photo."""
-    height, width = image.shape
-    scale = torch.tensor([width / size[0], height / size[1]], dtype=pixels.dtype, device=pixels.device)
+def _around(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Largest value in squares of three pixels."""
+    return F.max_pool2d(image[None], 3, stride=1, padding=1)[0]
+
+
+def _place(
+    pixels: Float[Tensor, "n 2"], size: tuple[int, int], shape: tuple[int, ...]
+) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
+    """Row and column, in a map of the whole photo in any resolution, of pixels of the photo."""
+    scale = torch.tensor([shape[1] / size[0], shape[0] / size[1]], dtype=pixels.dtype, device=pixels.device)
     places = ((pixels + 0.5) * scale).nan_to_num(0.0).floor()
-    column = places[:, 0].clamp(0, width - 1).long()
-    row = places[:, 1].clamp(0, height - 1).long()
-    return image[row, column]
+    return places[:, 1].clamp(0, shape[0] - 1).long(), places[:, 0].clamp(0, shape[1] - 1).long()

@@ -37,6 +37,9 @@ class Surface:
     sound: Bool[Tensor, "f"]
     """False for faces without area, or with corners that are not finite."""
 
+    open: Bool[Tensor, "f"]
+    """True for faces at a border of the surface."""
+
     edges: Int[Tensor, "e 2"]
     """Pairs of faces that share an edge."""
 
@@ -75,8 +78,14 @@ def make_surface(mesh: "trimesh.Trimesh", device: torch.device | str) -> Surface
     sound = (doubled > 1e-9 * longest**2) & torch.from_numpy(finite[given].all(axis=1)).to(device)
     normals = torch.where(sound[:, None], normals / doubled.clamp(min=1e-300)[:, None], 0.0)
     edges, sides = _neighbours(faces)
+    border = torch.ones_like(faces, dtype=torch.bool)
+    border[edges, sides] = False
+    loose = torch.zeros(len(points), dtype=torch.bool, device=device)
+    loose[faces[border]] = loose[faces.roll(-1, dims=1)[border]] = True
     spread, spread_face = _spread(corners)
-    return Surface(points, faces, given, normals, doubled / 2, sound, edges, sides, spread, spread_face)
+    return Surface(
+        points, faces, given, normals, doubled / 2, sound, loose[faces].any(dim=1), edges, sides, spread, spread_face
+    )
 
 
 def _neighbours(faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "e 2"]]:
