@@ -128,7 +128,8 @@ def _shaded(mesh: "trimesh.Trimesh", raster: Raster, K: torch.Tensor, cam_from_w
     rotation = cam_from_world[:3, :3]
     normal = raster.interpolate(torch.tensor(np.repeat(surface.crosses[:, None], 3, axis=1) @ rotation.T)).numpy()
     smooth = raster.interpolate(torch.tensor(surface.vertex_normals[surface.faces] @ rotation.T)).numpy()
-    rays = camera_rays(*raster.faces.shape, K).numpy()
+    height, width = raster.faces.shape
+    rays = camera_rays(height, width, K).numpy()
     back = (normal * rays).sum(axis=-1) > 0
     shade = 0.25 + 0.75 * np.clip(np.where(back, -1, 1) * (smooth @ _LIGHT), 0, 1)
     return shade[..., None] * np.where(back[..., None], [200.0, 150.0, 120.0], [210.0, 210.0, 210.0])
