@@ -1,8 +1,8 @@
 """`pointmap view`: a finished scene in the browser."""
 
-import os
-import sys
+import platform
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -28,30 +28,27 @@ def view(scene: Positional[Path], port: int | None = None, open: bool = True, li
         from pointmap.scene import Scene
 
         server = serve_live(Scene.read(scene), port=8080 if port is None else port)
-        address = f"http://localhost:{server.get_port()}"
-        _say(address, opened=open and not is_remote() and show_in_browser(address))
-        _until_interrupted(server.sleep_forever)
+        _serve(server.sleep_forever, server.get_port(), "", open=open)
         return
     page = page_of(scene)
     if port is None and not is_remote():
         _say(str(page), opened=open and show_in_browser(page.resolve().as_uri()))
         return
-    server = serve_file(page, port=8080 if port is None else port, search=port is None)
-    address = f"http://localhost:{server.server_port}/{page.name}"
+    with serve_file(page, port=8080 if port is None else port, search=port is None) as server:
+        _serve(server.serve_forever, server.server_port, page.name, open=open)
+
+
+def _serve(forever: Callable[[], None], port: int, name: str, *, open: bool) -> None:
+    from pointmap.viewing import is_remote, show_in_browser
+
+    address = f"http://localhost:{port}/{name}"
     _say(address, opened=open and not is_remote() and show_in_browser(address))
     if is_remote():
-        host = os.uname().nodename if hasattr(os, "uname") else "this-machine"
-        print(f"From your own machine: ssh -N -L {server.server_port}:localhost:{server.server_port} {host}")
-    _until_interrupted(server.serve_forever)
+        print(f"To see it from your own machine: ssh -N -L {port}:localhost:{port} {platform.node()}")
+    print("Ctrl-C ends it.", flush=True)
+    with suppress(KeyboardInterrupt):
+        forever()
 
 
 def _say(place: str, *, opened: bool) -> None:
     print(f"Opened {place}" if opened else f"Open this in a browser: {place}", flush=True)
-
-
-def _until_interrupted(serve: Callable[[], None]) -> None:
-    print("Ctrl-C ends it.", flush=True)
-    try:
-        serve()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PHOTO_PIXELS = 8_000_000
 """All photos together, at most."""
 
+_LEAST_SKY = 0.01
+"""Of the points; less needs no switch, and may be a mistake."""
+
 
 def write_html(
     scene: Scene,
@@ -82,6 +85,8 @@ def _cloud(scene: Scene, points: "trimesh.PointCloud", frame: LevelFrame, packer
     """
     metadata, count = points.metadata, len(points.vertices)
     sky = _shows_sky(scene, metadata)
+    if count == 0 or sky.mean() < _LEAST_SKY:
+        sky[:] = False
     # Among equals chance decides: the order of the photos would take them away one by one.
     shuffled = np.random.default_rng(seed).permutation(count)
     falling = shuffled[np.argsort(-metadata["confidence"][shuffled], kind="stable")]

@@ -5,7 +5,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from pointmap.errors import InputError
-from pointmap.export.frusta import make_frusta
+from pointmap.export.frusta import Frusta, make_frusta
 from pointmap.export.viewpoints import LevelFrame
 from pointmap.extras import require
 from pointmap.scene import Keep, Scene
@@ -31,7 +31,8 @@ def serve_live(
     cloud = scene.point_cloud(max_points=max_points, **keep)
     frame = LevelFrame.of(scene, np.asarray(cloud.vertices))
     falling = np.argsort(-cloud.metadata["confidence"], kind="stable")
-    points = frame.place(np.asarray(cloud.vertices)).astype(np.float32)[falling]
+    # In units of the scene's size: viser's near and far planes and its steps suit that.
+    points = (frame.place(np.asarray(cloud.vertices)) / frame.unit).astype(np.float32)[falling]
     colors = np.asarray(cloud.colors)[falling, :3]
 
     server = viser.ViserServer(host="127.0.0.1", port=port, verbose=False, label="pointmap")
@@ -40,7 +41,7 @@ def serve_live(
     show_surface = server.gui.add_checkbox("Surface", False, visible=mesh)
     show_cameras = server.gui.add_checkbox("Cameras", True)
     hidden = server.gui.add_slider("Hide least sure (%)", 0, 95, 1, 0)
-    width = float(np.median(cloud.metadata["spacing"])) if len(points) else frame.unit / 100
+    width = float(np.median(cloud.metadata["spacing"])) / frame.unit if len(points) else 0.01
     size = server.gui.add_slider("Point size", 0.25, 4.0, 0.05, 1.0)
 
     def draw_points(event: Any = None) -> None:
@@ -55,15 +56,22 @@ def serve_live(
             visible=show_points.value,
         )
 
+    @server.on_client_connect
+    def _(client: Any) -> None:
+        client.camera.position, client.camera.look_at = (-0.9, 0.8, 3.4), (0.0, 0.0, 0.0)
+
     for control in (show_points, hidden, size):
         control.on_update(draw_points)
     draw_points()
     if mesh and len(points):
         surface = scene.mesh(texture=True, **keep).copy()
-        surface.vertices = frame.place(np.asarray(surface.vertices))
+        surface.vertices = frame.place(np.asarray(surface.vertices)) / frame.unit
         shown = server.scene.add_mesh_trimesh("/surface", surface, visible=False)
         show_surface.on_update(lambda event: setattr(shown, "visible", show_surface.value))
-    cameras = [_add_camera(viser, server, scene, index, frame) for index in np.flatnonzero(scene.registered).tolist()]
+    frusta = make_frusta(scene)
+    cameras = [
+        _add_camera(viser, server, scene, index, frame, frusta) for index in np.flatnonzero(scene.registered).tolist()
+    ]
 
     @show_cameras.on_update
     def _(event: Any) -> None:
@@ -73,19 +81,18 @@ def serve_live(
     return server
 
 
-def _add_camera(viser: Any, server: Any, scene: Scene, index: int, frame: LevelFrame) -> Any:
+def _add_camera(viser: Any, server: Any, scene: Scene, index: int, frame: LevelFrame, frusta: Frusta) -> Any:
     viewer_from_cam = frame.viewer_from_world @ scene.world_from_cam[index]
-    frusta = make_frusta(scene)
     height, width = scene.depths[index].shape
     camera = server.scene.add_camera_frustum(
         f"/cameras/{index}",
         fov=2 * float(np.arctan(height / 2 / scene.working_intrinsics[index, 1, 1])),
         aspect=width / height,
-        scale=frusta.size,
+        scale=0.6 * frusta.size / frame.unit,  # viser draws them larger
         color=tuple(frusta.colors[np.flatnonzero(frusta.photos == index)[0]].tolist()),
         image=scene.colors[index],
         wxyz=viser.transforms.SO3.from_matrix(viewer_from_cam[:3, :3]).wxyz,
-        position=viewer_from_cam[:3, 3],
+        position=viewer_from_cam[:3, 3] / frame.unit,
     )
 
     @camera.on_click

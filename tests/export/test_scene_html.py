@@ -289,6 +289,30 @@ def test_on_a_phone_the_options_fold_away_and_nothing_sticks_out(browser, room, 
         keep_screenshot(page, "scene-html-phone-options.png", tmp_path)
 
 
+def test_two_fingers_zoom_and_one_turns(browser, room):
+    with open_scene(browser, room, size=(390, 780), has_touch=True) as page:
+        before = ready(page)
+        middle, top = 195, page.locator("#canvas").bounding_box()["y"] + 250
+        screen = page.context.new_cdp_session(page)
+
+        def touch(kind: str, *places: tuple[float, float]) -> None:
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", (middle - 30, top), (middle + 30, top))
+        for reach in (60, 90, 120):
+            touch("touchMove", (middle - reach, top), (middle + reach, top))
+        touch("touchEnd")
+        zoomed = changed(page, before)
+        assert drawn(zoomed).mean() > 1.2 * drawn(before).mean()
+
+        touch("touchStart", (middle, top))
+        for step in (20, 60, 100):
+            touch("touchMove", (middle + step, top))
+        touch("touchEnd")
+        changed(page, zoomed)
+
+
 def test_names_are_text_whatever_they_hold(browser, tmp_path):
     name = "</script><img src=x onerror=\"document.title='broken'\">&amp; 写真 \U0001f3e0.jpg"
     scene = without_registration(make_scene(num_photos=3), 2)
