@@ -22,7 +22,7 @@ _STRIP_PIXELS = 1_500_000
 """That are worked on at once, about."""
 _MARGIN = 4
 """Small pixels around a strip that its watershed sees: as far as surfaces grow."""
-_SAME = 0.03
+_SAME = 0.015
 """Share of the inverse depth by which a surface may leave its plane from pixel to pixel."""
 _JUMP = 0.05
 """Of inverse depth, as a share of it, that is an edge."""
@@ -116,12 +116,12 @@ class _SmallMaps:
         known = np.isfinite(depth) & (depth > 0)
         depth = np.where(known, depth, 0).astype(np.float32)
         inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
-        nearby = np.stack([_shifted(inverse, dy, dx, np.nan) for dy, dx in _OFFSETS])
-        low, high = np.nanmin(nearby, axis=0), np.nanmax(nearby, axis=0)
+        around = np.stack([_shifted(np.where(known, inverse, np.nan), dy, dx, np.nan) for dy, dx in _OFFSETS])
+        low, high = np.fmin.reduce(around), np.fmax.reduce(around)
         unsure = flying_pixels(torch.from_numpy(depth)).numpy() & (_jumps(inverse, known) > _JUMP)
-        unsure |= (low == 0) & (high > 0)
-        on_a_side = np.minimum(inverse - low, high - inverse) <= _BETWEEN * (high - low)
-        seed = ~unsure | on_a_side
+        unsure |= ~np.isnan(low) & ~np.all([_shifted(known, dy, dx, True) for dy, dx in _OFFSETS], axis=0)
+        is_between = known & (np.minimum(inverse - low, high - inverse) > _BETWEEN * (high - low))
+        seed = ~(unsure & is_between)
         plain = np.all([_shifted(known & ~unsure, dy, dx, False) for dy, dx in _OFFSETS], axis=0)
         confidence = np.where(known, confidence, 0).astype(np.float32)
         kept = _kept_to_the_edge(inverse, confidence, kept & known, unsure & seed)
@@ -148,7 +148,7 @@ def _kept_to_the_edge(
     if not kept.any():
         return kept
     candidates = candidates & (confidence >= confidence[kept].min())
-    same = [np.abs(_shifted(inverse, dy, dx, np.nan) - inverse) <= 2 * _SAME * inverse for dy, dx in _OFFSETS]
+    same = [np.abs(_shifted(inverse, dy, dx, np.nan) - inverse) <= 4 * _SAME * inverse for dy, dx in _OFFSETS]
     for _ in range(_MARGIN):
         near = [_shifted(kept, dy, dx, False) & alike for (dy, dx), alike in zip(_OFFSETS, same, strict=True)]
         kept = kept | (candidates & np.any(near, axis=0))
