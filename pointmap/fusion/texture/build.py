@@ -10,8 +10,8 @@ from pointmap.errors import InputError
 from pointmap.fusion.texture.bake import Canvas, filled_points
 from pointmap.fusion.texture.blend import photo_share
 from pointmap.fusion.texture.charts import Charts, make_charts
-from pointmap.fusion.texture.choice import choose, find_candidates, seam_differences
-from pointmap.fusion.texture.levels import level_photos, level_seams
+from pointmap.fusion.texture.choice import choose, find_candidates
+from pointmap.fusion.texture.levels import level_photos, level_seams, seam_differences
 from pointmap.fusion.texture.sights import TexturePhoto, look
 from pointmap.fusion.texture.surface import make_surface
 from pointmap.progress import ProgressCallback
@@ -74,7 +74,7 @@ def texture_mesh(
     found = find_candidates(sights, gains, sharpness, count)
     labels, chosen = choose(found, surface)
     whole = (labels >= 0) & (found.share[torch.arange(count, device=device), chosen] >= 1)
-    offsets = level_seams(surface, labels, *seam_differences(found, labels, surface))
+    offsets = level_seams(surface, labels, *seam_differences(surface, labels, sights, gains))
     charts = make_charts(surface, labels, sights, texture_size)
 
     canvas = Canvas(surface, charts, device)

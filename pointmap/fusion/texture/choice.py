@@ -24,8 +24,6 @@ _OUTLIER_SPREAD = 3.0
 """Photos whose colour is off the median of at least three by more than the first (sRGB of 0 to 1) plus so many median
 deviations show something else."""
 _SWEEPS = 24
-_CONTRAST = 0.06
-"""Where neighbouring pixels differ by so much, differences between photos count half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +42,6 @@ class Candidates:
     colors: Float[Tensor, "f k 3"]
     """Levelled colour of the face in the photo, sRGB in 0 to 1."""
 
-    contrast: Float[Tensor, "f k"]
-    """See `Sight`."""
-
 
 def find_candidates(
     sights: Sequence[Sight], gains: Float[Tensor, "photos 3"], sharpness: Float[Tensor, "photos"], num_faces: int
@@ -54,22 +49,20 @@ def find_candidates(
     """The best photos of every face, without those that disagree with the rest."""
     device = gains.device
     photos = torch.full((num_faces, 1), -1, dtype=torch.int64, device=device)
-    values = torch.full((num_faces, 1, 6), -torch.inf, device=device)
+    values = torch.full((num_faces, 1, 5), -torch.inf, device=device)
     for index, sight in enumerate(sights):
         score = sight.density.clamp(min=1e-30).log2() + 2 * sharpness[index].log2()
         score = score + sight.share.log2() - torch.where(sight.share < 1, _PARTLY, 0.0)
-        added = torch.full((num_faces, 1, 6), -torch.inf, device=device)
+        added = torch.full((num_faces, 1, 5), -torch.inf, device=device)
         colors = srgb_from_linear(sight.colors * gains[index])
-        added[sight.faces, 0] = torch.cat(
-            [score[:, None], sight.share[:, None], colors, sight.contrast[:, None]], dim=1
-        )
+        added[sight.faces, 0] = torch.cat([score[:, None], sight.share[:, None], colors], dim=1)
         new = torch.full((num_faces, 1), -1, dtype=torch.int64, device=device)
         new[sight.faces] = index
         photos, values = torch.cat([photos, new], dim=1), torch.cat([values, added], dim=1)
         order = values[..., 0].argsort(dim=1, descending=True, stable=True)[:, :_CANDIDATES]
         photos = photos.gather(1, order)
-        values = values.gather(1, order[..., None].expand(-1, -1, 6))
-    found = Candidates(photos, values[..., 0], values[..., 1], values[..., 2:5], values[..., 5])
+        values = values.gather(1, order[..., None].expand(-1, -1, 5))
+    found = Candidates(photos, values[..., 0], values[..., 1], values[..., 2:])
     off = _outliers(found)
     return replace(found, photos=torch.where(off, -1, found.photos), score=torch.where(off, -torch.inf, found.score))
 
@@ -141,36 +134,3 @@ def _sides(surface: Surface, num_faces: int) -> tuple[Int[Tensor, "f 3"], Int[Te
         neighbour[at] = surface.edges[:, other]
         side[at] = surface.edge_sides[:, other]
     return neighbour, side
-
-
-def seam_differences(
-    found: Candidates, labels: Int[Tensor, "f"], surface: Surface
-) -> tuple[Float[Tensor, "e 3"], Float[Tensor, "e"]]:
-    """What the second face's photo shows more than the first's at their edge, and how sure that is, 0 to 1.
-
-    Zero and sure within a photo's part; not sure at all where no face is seen whole by both.
-    """
-    first, second = surface.edges.unbind(dim=1)
-    differences, weights = [], []
-    for face in (first, second):
-        before, contrast_before = _color_in(found, face, labels[first])
-        after, contrast_after = _color_in(found, face, labels[second])
-        weight = 1 / (1 + ((contrast_before + contrast_after) / _CONTRAST) ** 2)
-        weights.append(weight.nan_to_num(0.0))
-        differences.append(torch.where(weight.isnan()[:, None], 0.0, after - before))
-    total = weights[0] + weights[1]
-    mean = weights[0][:, None] * differences[0] + weights[1][:, None] * differences[1]
-    mean = mean / total.clamp(min=1e-9)[:, None]
-    same = labels[first] == labels[second]
-    return torch.where(same[:, None], 0.0, mean), torch.where(same, 1.0, total / 2)
-
-
-def _color_in(
-    found: Candidates, faces: Int[Tensor, "n"], photos: Int[Tensor, "n"]
-) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n"]]:
-    """The colours of faces in given photos, and their contrast; NaN where a photo does not see the whole face."""
-    hit = (found.photos[faces] == photos[:, None]) & (photos >= 0)[:, None] & (found.share[faces] >= 1)
-    which = hit.int().argmax(dim=1)
-    none = ~hit.any(dim=1)
-    colors = torch.where(none[:, None], torch.nan, found.colors[faces, which])
-    return colors, torch.where(none, torch.nan, found.contrast[faces, which])

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointmap.fusion.texture.light import srgb_from_linear
 from pointmap.fusion.texture.sights import Sight
 from pointmap.fusion.texture.surface import Surface
 from pointmap.shapes import Float, Int
@@ -19,17 +20,21 @@ _HOLD = 0.01
 """Weight, beside that of a pair of photos, of leaving photos as they are."""
 _HUBER = 0.05
 """Pairs that differ from the rest by more (in logarithms) count less."""
-_REACH = 1e-3
+_REACH = 3e-4
 """What levels a seam fades over about one over the root of this many faces."""
-_SEAM_OUTLIER = 0.15
+_CLEAR = 0.5
+"""Faces of which a photo sees less say nothing about it."""
+_CONTRAST = 0.06
+"""Where neighbouring pixels differ by so much, differences between photos count half."""
+_SEAM_OUTLIER = 0.25
 """Where photos differ by more across a seam, in sRGB of 0 to 1, they show different things."""
 
 
 def level_photos(sights: Sequence[Sight], num_points: int) -> tuple[Float[Tensor, "photos 3"], Float[Tensor, "photos"]]:
     """Factors by which the light of photos is multiplied, per channel, so that they agree; and how sharp photos are.
 
-    Both come from medians over points that two photos see, so people and reflections do not count. What photos have in
-    common on the mean stays: the factors' product is one, and likewise the sharpnesses'.
+    Both come from medians over points that two photos see, so people and reflections do not count. The geometric mean
+    of the factors, each as often as its photo sees a point, is one; so is that of the sharpnesses.
     """
     device = sights[0].points.device
     stride = max(1, num_points // _SAMPLES)
@@ -39,6 +44,8 @@ def level_photos(sights: Sequence[Sight], num_points: int) -> tuple[Float[Tensor
         values = torch.cat([sight.point_colors, sight.point_detail[:, None]], dim=1)[taken]
         logs[index, sight.points[taken] // stride] = values.clamp(min=1e-6).log()
     solved = agree(logs.cpu().numpy())
+    seen = np.array([len(sight.points) for sight in sights])
+    solved -= np.average(solved, axis=0, weights=seen)
     gains = np.exp(np.clip(-solved[:, :3], -2, 2))
     sharpness = np.exp(np.clip(solved[:, 3], -1.5, 1.5))
     return torch.from_numpy(gains).float().to(device), torch.from_numpy(sharpness).float().to(device)
@@ -84,6 +91,32 @@ def agree(logs: Float[np.ndarray, "photos points channels"]) -> Float[np.ndarray
     return solved
 
 
+def seam_differences(
+    surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sight], gains: Float[Tensor, "photos 3"]
+) -> tuple[Float[Tensor, "e 3"], Float[Tensor, "e"]]:
+    """What the second face's photo shows more than the first's at their edge (sRGB, 0 to 1), and how sure that is.
+
+    Zero and sure (1) within a photo's part; not at all (0) where neither face is seen by both photos.
+    """
+    # At the first face and the second, what the photo of the first shows and that of the second: colour and contrast.
+    shown = torch.full((2, 2, len(surface.edges), 4), torch.nan, device=labels.device)
+    for index, sight in enumerate(sights):
+        seen = torch.full((len(labels), 4), torch.nan, device=labels.device)
+        clear = sight.share >= _CLEAR
+        colors = srgb_from_linear(sight.colors * gains[index])
+        seen[sight.faces[clear]] = torch.cat([colors, sight.contrast[:, None]], dim=1)[clear]
+        for side in (0, 1):
+            own = torch.nonzero(labels[surface.edges[:, side]] == index).flatten()
+            for at in (0, 1):
+                shown[at, side, own] = seen[surface.edges[own, at]]
+    weight = (1 / (1 + (shown[..., 3].sum(dim=1) / _CONTRAST) ** 2)).nan_to_num(0.0)
+    difference = (shown[:, 1, :, :3] - shown[:, 0, :, :3]).nan_to_num(0.0)
+    total = weight.sum(dim=0)
+    mean = (weight[..., None] * difference).sum(dim=0) / total.clamp(min=1e-9)[:, None]
+    same = labels[surface.edges[:, 0]] == labels[surface.edges[:, 1]]
+    return torch.where(same[:, None], 0.0, mean), torch.where(same, 1.0, total / 2)
+
+
 def level_seams(
     surface: Surface, labels: Int[Tensor, "f"], difference: Float[Tensor, "e 3"], weight: Float[Tensor, "e"]
 ) -> Float[Tensor, "f 3"]:
@@ -118,4 +151,4 @@ def level_seams(
         np.add.at(right, edges[:, 0], weights * steps[:, channel])
         np.add.at(right, edges[:, 1], -weights * steps[:, channel])
         offsets[:, channel], _ = cg(system, right, rtol=1e-3, maxiter=300, M=inverse)
-    return torch.from_numpy(offsets.clip(-0.25, 0.25)).float().to(labels.device)
+    return torch.from_numpy(offsets.clip(-_SEAM_OUTLIER, _SEAM_OUTLIER)).float().to(labels.device)
