@@ -1,6 +1,11 @@
 """The yardstick of fusion: a signed distance volume that has all its voxels, in plain NumPy."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 class DenseTsdf:
@@ -70,8 +75,9 @@ class DenseTsdf:
         colors[voxel] += (color[pixel] - colors[voxel]) / total[:, None]
         weights[voxel] = total
 
-    def mesh_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Vertices (v, 3) in the world, faces (f, 3) and colours (v, 3) of the zero level where all was observed."""
+    def mesh(self) -> "trimesh.Trimesh":
+        """The zero level where all was observed, with vertex colours."""
+        import trimesh
         from skimage.measure import marching_cubes
 
         observed = self.weight > 0
@@ -83,4 +89,6 @@ class DenseTsdf:
             ]
         vertices, faces, _, _ = marching_cubes(self.distance, 0.0, mask=cells, gradient_direction="descent")
         nearest = tuple(np.rint(vertices).astype(int).T)
-        return self.low + self.voxel_size * vertices, faces, self.color[nearest]
+        mesh = trimesh.Trimesh(self.low + self.voxel_size * vertices, faces, process=False)
+        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=self.color[nearest].astype(np.uint8))
+        return mesh

@@ -1,5 +1,7 @@
 """Space in small cubes of voxels, of which only those near surfaces exist."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -63,26 +65,31 @@ class BlockTable:
         return torch.where(self._keys[place] == keys, self._slots[place], -1)
 
 
-def blocks_of_points(points: Float[Tensor, "n 3"], block_size: float) -> Int[Tensor, "m 3"]:
+def blocks_of_points(parts: Iterable[Float[Tensor, "3 _"]], block_size: float) -> Int[Tensor, "m 3"]:
     """The different blocks in which points lie; those too far from the origin to be told apart are left out."""
-    cells = (points / block_size).floor()
-    cells = cells[(cells.abs() < _REACH - 1).all(dim=-1)].long()
-    return distinct(cells)
+    found = []
+    for points in parts:
+        cells = (points / block_size).floor_()
+        if not bool(cells.abs().amax() < _REACH - 1):
+            cells = cells[:, (cells.abs() < _REACH - 1).all(dim=0)]
+        found.append(distinct(cells.int()))
+    return distinct(torch.cat(found, dim=1)).mT.long()
 
 
-def distinct(blocks: Int[Tensor, "n 3"]) -> Int[Tensor, "m 3"]:
+def distinct(blocks: Int[Tensor, "3 n"]) -> Int[Tensor, "3 m"]:
     """Every block once, sorted by x, then y, then z."""
-    if len(blocks) == 0:
+    if blocks.shape[1] == 0:
         return blocks
-    low = blocks.amin(dim=0)
-    a, b, c = (blocks.amax(dim=0) - low + 1).tolist()
+    low = blocks.amin(dim=1)
+    a, b, c = (blocks.amax(dim=1) - low + 1).tolist()
     if a * b * c > _BITMAP:
-        return _unpack(torch.unique(_pack(blocks)))
-    local = blocks - low
+        return _unpack(torch.unique(_pack(blocks.mT.long()))).mT.to(blocks.dtype)
+    x, y, z = blocks
     touched = torch.zeros(a * b * c, dtype=torch.bool, device=blocks.device)
-    touched[(local[:, 0] * b + local[:, 1]) * c + local[:, 2]] = True
+    first = (int(low[0]) * b + int(low[1])) * c + int(low[2])
+    touched.index_fill_(0, (x.long() * b + y).mul_(c).add_(z).sub_(first), True)
     flat = touched.nonzero()[:, 0]
-    return torch.stack([flat // (b * c), flat // c % b, flat % c], dim=-1) + low
+    return (torch.stack([flat // (b * c), flat // c % b, flat % c]) + low[:, None]).to(blocks.dtype)
 
 
 def voxel_offsets(device: torch.device | str) -> Int[Tensor, "voxels 3"]:

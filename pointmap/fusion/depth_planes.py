@@ -125,8 +125,7 @@ def _by_cell(values: Float[Tensor, "h w"], cell: int) -> Float[Tensor, "pixels a
 
 
 def _slope(inverse: Float[Tensor, "n m"], dim: int) -> Float[Tensor, "n m"]:
-    """Change of inverse depth along a dimension: the mean of the differences around that are on the same surface; 0
-    without any."""
+    """Change of inverse depth along a dimension: the mean of those around within the surface; 0 without any."""
     count = inverse.shape[dim]
     if count == 1:
         return torch.zeros_like(inverse)

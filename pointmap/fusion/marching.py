@@ -10,7 +10,7 @@ from torch import Tensor
 from pointmap.fusion.blocks import SIDE, BlockTable, distinct
 from pointmap.shapes import Bool, Float, Int
 
-_BRICK = 16
+_BRICK = 8
 """Blocks along a brick."""
 _LEAST = 1e-3
 """Least distance from zero of a value: a vertex at a voxel's very centre would belong to many edges."""
@@ -46,7 +46,7 @@ def extract_surface(
     table = BlockTable()
     table.add(blocks, len(blocks))
     parts: list[_Part] = []
-    for brick in distinct(blocks.div(_BRICK, rounding_mode="floor")):
+    for brick in distinct(blocks.mT.div(_BRICK, rounding_mode="floor")).mT:
         part = _brick_surface(brick * _BRICK, table, load)
         if part is not None:
             parts.append(part)
@@ -100,7 +100,7 @@ def _brick_surface(
     if bricks.color is not None:
         colors = _colors_at(vertices, _dense(bricks.color, there, side))
     border = ((vertices == 0) | (vertices == end - 1)).any(axis=1)
-    return _Part(vertices + (first * SIDE).numpy(), faces.astype(np.int64), colors, border)
+    return _Part(vertices + (first * SIDE).numpy(), faces.astype(np.int32), colors, border)
 
 
 def _dense(values: Tensor, there: Int[Tensor, "n"], side: int) -> np.ndarray:
@@ -127,7 +127,6 @@ def _weld(parts: Sequence[_Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros((0, 3), np.uint8)
     starts = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.concatenate([part.vertices for part in parts])
-    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=False)])
     border = np.flatnonzero(np.concatenate([part.border for part in parts]))
     # One edge of the grid has one vertex at most: its first voxel and its axis say which.
     low = np.floor(vertices[border]).astype(np.int64)
@@ -136,6 +135,7 @@ def _weld(parts: Sequence[_Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     target = np.arange(len(vertices))
     target[border] = border[first][same.ravel()]
     kept = target == np.arange(len(vertices))
-    faces = (np.cumsum(kept) - 1)[target][faces]
+    target = (np.cumsum(kept) - 1)[target]
+    faces = np.concatenate([target[part.faces + start] for part, start in zip(parts, starts, strict=False)])
     colors = np.concatenate([part.colors for part in parts])
     return vertices[kept], faces, colors[kept] if len(colors) else colors

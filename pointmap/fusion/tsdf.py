@@ -22,7 +22,7 @@ Array = np.ndarray | Tensor
 TRUNCATION = 3.0
 """Default, in voxels."""
 _VOXELS = SIDE**3
-_PAGE = 1 << 11
+_PAGE = 1 << 10
 """Blocks whose voxels are stored, and visited, together: as many as a processor's cache holds."""
 _PAGE_CUDA = 1 << 16
 _MOST_BLOCKS = 1 << 23
@@ -133,7 +133,7 @@ class TsdfVolume:
         planes = depth_planes(depth, K, weights, colors, cell)
         if not bool((planes.weights > 0).any()):
             return
-        blocks = blocks_of_points(self._samples(planes, pose), SIDE * self.voxel_size)
+        blocks = self._touched(planes, pose)
         slots, order = self._table.add(blocks, _MOST_BLOCKS).sort()
         blocks = blocks[order]
         while len(self._pages) * self._page_size < len(self._table):
@@ -180,44 +180,49 @@ class TsdfVolume:
                 color[here] = page.color[rows].float() / _COLOR_UNIT + _COLOR_ZERO
         return Bricks(distance.cpu(), observed.cpu(), None if color is None else color.cpu())
 
-    def _samples(self, planes: DepthPlanes, pose: Float[Tensor, "4 4"]) -> Float[Tensor, "n 3"]:
-        """Points in the world so dense that every block in the band around the surface holds one."""
+    def _touched(self, planes: DepthPlanes, pose: Float[Tensor, "4 4"]) -> Int[Tensor, "n 3"]:
+        """The blocks in the band around the surface."""
         block = SIDE * self.voxel_size
-        seen = planes.weights > 0
-        points, normals = planes.points[:, seen].mT.contiguous(), planes.normals[:, seen].mT.contiguous()
-        spacing = float(points[:, 2].quantile(0.98)) / float(planes.intrinsics.diagonal()[:2].min())
+        seen = (planes.weights.flatten() > 0).nonzero()[:, 0]
+        points, normals = (values.flatten(1).index_select(1, seen) for values in (planes.points, planes.normals))
+        # Points on and beside the surface, so dense that no block in the band is left out.
+        spacing = _far(points[2], 0.98) / float(planes.intrinsics.diagonal()[:2].min())
         splits = min(8, math.ceil(2 * spacing / block))
         if splits > 1:
             points, normals = _between(points, normals, planes.intrinsics, splits)
+        points, normals = pose[:3, :3] @ points + pose[:3, 3:], pose[:3, :3] @ normals
         layers = 1 + 2 * math.ceil(self.truncation / (0.75 * block))
-        offsets = torch.linspace(-self.truncation, self.truncation, layers, device=self.device)
-        points, normals = transform_points(pose, points), normals @ pose[:3, :3].mT
-        return (points + offsets[:, None, None] * normals).reshape(-1, 3)
+        offsets = torch.linspace(-self.truncation, self.truncation, layers).tolist()
+        return blocks_of_points((points.add(normals, alpha=offset) for offset in offsets), block)
 
 
 def _cell(depth: Float[Tensor, "h w"], K: Float[Tensor, "3 3"], voxel_size: float) -> int:
     """Pixels that are as large as a voxel on most of the surface."""
-    depths = depth.flatten()[:: max(1, depth.numel() // 5000)]
-    depths = depths[(depths > 0) & (depths < torch.inf)]
-    far = float(depths.quantile(0.9)) if len(depths) else math.inf
-    return max(1, int(voxel_size * float(K.diagonal()[:2].min()) / far))
+    far = _far(depth.flatten(), 0.9)
+    return max(1, int(voxel_size * float(K.diagonal()[:2].min()) / far)) if far > 0 else 1
+
+
+def _far(depths: Float[Tensor, "n"], share: float) -> float:
+    """What this share of the known depths is below, about; 0 without any."""
+    some = depths[:: max(1, len(depths) // 4096)]
+    some = some[(some > 0) & (some < torch.inf)]
+    return float(some.quantile(share)) if len(some) else 0.0
 
 
 def _between(
-    points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"], K: Float[Tensor, "3 3"], splits: int
-) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "m 3"]]:
+    points: Float[Tensor, "3 n"], normals: Float[Tensor, "3 n"], K: Float[Tensor, "3 3"], splits: int
+) -> tuple[Float[Tensor, "3 m"], Float[Tensor, "3 m"]]:
     """Points on the planes within their pixels, `splits` along each side of a pixel."""
     shifts = (torch.arange(splits, device=points.device) + 0.5) / splits - 0.5
-    rays = points / points[:, 2:]
-    height = (normals * points).sum(dim=-1)
+    rays = points / points[2]
+    height = (normals * points).sum(dim=0)
     found = []
     for du in shifts / K[0, 0]:
         for dv in shifts / K[1, 1]:
-            moved = rays + torch.stack([du, dv, torch.zeros_like(du)])
-            along = (normals * moved).sum(dim=-1)
-            depth = torch.where(along < 0.5 * height / points[:, 2], height / along, points[:, 2])
-            found.append(depth[:, None] * moved)
-    return torch.cat(found), normals.repeat(splits * splits, 1)
+            moved = rays + torch.stack([du, dv, torch.zeros_like(du)])[:, None]
+            along = (normals * moved).sum(dim=0)
+            found.append(torch.where(along < 0.5 * height / points[2], height / along, points[2]) * moved)
+    return torch.cat(found, dim=1), normals.repeat(1, splits * splits)
 
 
 class _Page:
