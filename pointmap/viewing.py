@@ -7,6 +7,7 @@ import webbrowser
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from pointmap.errors import InputError
@@ -34,12 +35,13 @@ def page_of(scene: str | Path) -> Path:
     if page.is_file() and (not source.is_file() or page.stat().st_mtime >= source.stat().st_mtime):
         return page
     content = Scene.read(scene)
-    try:
-        return content.export(page)
-    except InputError as error:
-        content.export(page, mesh=False)  # raises again if it was not the surface
-        _logger.warning("The page has no surface: %s", error)
-        return page
+    attempts: tuple[dict[str, Any], ...] = ({}, {"texture": False})
+    for settings in attempts:
+        try:
+            return content.export(page, **settings)
+        except InputError as error:
+            _logger.warning("The page shows less: %s", error)
+    return content.export(page, mesh=False)  # raises again if it was not the surface
 
 
 def is_remote() -> bool:
