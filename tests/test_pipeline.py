@@ -103,6 +103,16 @@ def test_one_photo_and_two_photos_work(photos, weights):
     assert len(two) == 2
 
 
+def test_the_scene_tells_where_the_network_sees_sky(photos, weights, tmp_path):
+    scene = pointmap.reconstruct(photos, model=weights, refine="none", depth="network", progress=False)
+    silent = pointmap.reconstruct(photos, model=Oracle(), image_size=64, progress=False)
+
+    assert [sky.shape for sky in scene.sky] == [depth.shape for depth in scene.depths]
+    assert all(sky.min() >= 0 and sky.max() <= 1 and np.ptp(sky) > 0 for sky in scene.sky)
+    np.testing.assert_array_equal(pointmap.Scene.load(scene.save(tmp_path / "scene.npz")).sky[1], scene.sky[1])
+    assert silent.sky is None
+
+
 def test_known_cameras_are_kept(photos):
     truth = make_scene(scale=2, num_photos=4)
 
