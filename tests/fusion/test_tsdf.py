@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from ball_views import AROUND, CENTRE, RADIUS, WALL_Z, K, ball_views, distance_to_ball
+from scipy.spatial import KDTree
 
 from pointmap import InputError
 from pointmap.fusion.tsdf import TsdfVolume
@@ -59,8 +60,9 @@ def test_the_order_of_depth_maps_does_not_matter():
     one, other = forth.mesh(), back.mesh()
 
     assert one.vertices.shape == other.vertices.shape
-    np.testing.assert_allclose(one.vertices, other.vertices, atol=0.02 * VOXEL)
-    difference = np.asarray(one.visual.vertex_colors, int) - np.asarray(other.visual.vertex_colors, int)
+    distance, nearest = KDTree(other.vertices).query(one.vertices)
+    assert distance.max() < 0.02 * VOXEL
+    difference = np.asarray(one.visual.vertex_colors, int) - np.asarray(other.visual.vertex_colors, int)[nearest]
     assert np.abs(difference).max() <= 1
 
 
