@@ -95,11 +95,11 @@ def test_bundle_adjustment_brings_cameras_back_that_were_turned(tmp_path, proced
 
     pycolmap.bundle_adjustment(read, options)
 
-    assert rotation_changes_deg(read, scene).max() < 0.15
+    assert rotation_changes_deg(read, scene).max() < 0.25
 
 
 def test_a_real_set_with_measured_depth_has_small_errors(tmp_path, shared_dir, pycolmap):
-    scene = first_photos(read_posed(shared_dir / "data" / "hololens_sofa"), 12)
+    scene = first_photos(read_posed(shared_dir / "data" / "hololens_sofa"), 8)
     read = pycolmap.Reconstruction(write_colmap(scene, tmp_path, images=False) / "sparse" / "0")
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary, options.refine_focal_length = False, False
@@ -107,7 +107,7 @@ def test_a_real_set_with_measured_depth_has_small_errors(tmp_path, shared_dir, p
     before = read.compute_mean_reprojection_error()
     pycolmap.bundle_adjustment(read, options)
 
-    assert read.num_points3D() > 2000
+    assert read.num_points3D() > 1500
     assert before < 0.8
     # The tracked poses are off by some tenths of a degree themselves: see the set's README.
     assert rotation_changes_deg(read, scene).max() < 0.8

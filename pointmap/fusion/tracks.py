@@ -25,10 +25,10 @@ _LEAST_CELL = 8
 """Pixels between points, at least."""
 _LEAST_CORNER = 8.0
 """Smaller eigenvalue of the gradients' (OpenCV's) tensor, in grey levels squared: below is noise or an edge."""
-_MOST_RELIEF = 0.02
-"""Of the depth: how far from its plane a patch may be."""
-_LEAST_PLANE = 0.9
-"""Of a patch that must be on its plane."""
+_LEAST_KNOWN = 0.5
+"""Of the pixels around one, for them to tell a plane."""
+_MOST_RELIEF, _TIMES_NOISE = 0.01, 3.0
+"""How far they may be from it, root mean square: this share of the depth, or so many times what is usual in the map."""
 _LEAST_ALIKE = 0.8
 """Correlation of patches; wrong ones are rarely above."""
 _MOST_MISSED = 0.3
@@ -154,36 +154,44 @@ def _corners(
 
 @dataclass(frozen=True, eq=False)
 class _Surface:
-    """A depth map as planes around its pixels."""
+    """A depth map as planes: around every pixel, inverse depth is nearly affine in the pixel."""
 
     inverse_depth: Float[np.ndarray, "h w"]
-    """0 where not trusted."""
+    """Of the plane."""
     slopes: Float[np.ndarray, "h w 2"]
-    """How the inverse depth changes per pixel along x and y; 0 where that is unknown."""
+    """How it changes per pixel along x and y."""
     flat: Bool[np.ndarray, "h w"]
     """True where a patch around the pixel is on its plane. Corners of silhouettes are no points of a surface."""
 
 
 def _surface(view: TrackView) -> _Surface:
-    inverse = np.where(view.mask, 1 / np.where(view.mask, view.depth, 1), 0)
-    slopes = np.zeros((*inverse.shape, 2))
-    for axis, values, known in ((1, inverse, view.mask), (0, inverse.T, view.mask.T)):
-        both = known[:, 2:] & known[:, :-2] & known[:, 1:-1]
-        change = np.zeros(values.shape)
-        change[:, 1:-1] = np.where(both, values[:, 2:] - values[:, :-2], 0) / 2
-        slopes[..., 1 - axis] = change if axis == 1 else change.T
-    reach = RADIUS * view.depth_intrinsics[0, 0] / view.intrinsics[0, 0]
-    steps = np.unique(np.rint(np.linspace(-reach, reach, 5)).astype(int))
-    border = max(1, int(steps[-1]))
-    padded = np.pad(inverse, border)
-    height, width = inverse.shape
-    on_plane = np.zeros(inverse.shape)
-    for down in steps:
-        for right in steps:
-            there = padded[border + down : border + down + height, border + right : border + right + width]
-            off = there - (inverse + slopes @ np.array([right, down]))
-            on_plane += np.abs(off) < _MOST_RELIEF * inverse
-    return _Surface(inverse, slopes, view.mask & (on_plane >= _LEAST_PLANE * len(steps) ** 2))
+    """Least squares in the square around every pixel that a patch covers, at least 5 x 5."""
+    import cv2
+
+    reach = max(2, int(np.ceil(RADIUS * view.depth_intrinsics[0, 0] / view.intrinsics[0, 0])))
+    steps = np.arange(-reach, reach + 1.0)
+    mean, ramp = np.full(len(steps), 1 / len(steps)), steps / (steps**2).sum()
+
+    def filtered(values: np.ndarray, along_x: np.ndarray, along_y: np.ndarray) -> np.ndarray:
+        return cv2.sepFilter2D(
+            values.astype(np.float64), cv2.CV_64F, along_x, along_y, borderType=cv2.BORDER_REFLECT_101
+        )
+
+    known = filtered(view.mask, mean, mean)
+    inverse = np.where(view.mask, 1 / np.where(view.mask, view.depth, 1), 0).astype(np.float64)
+    # Where a pixel is not trusted, the mean of those around it says nothing against the plane.
+    inverse = np.where(view.mask, inverse, filtered(inverse, mean, mean) / np.maximum(known, 1e-6))
+    centre, slope_x, slope_y = (
+        filtered(inverse, mean, mean),
+        filtered(inverse, ramp, mean),
+        filtered(inverse, mean, ramp),
+    )
+    explained = centre**2 + (steps**2).mean() * (slope_x**2 + slope_y**2)
+    off = np.sqrt(np.maximum(filtered(inverse**2, mean, mean) - explained, 0)) / np.maximum(centre, 1e-300)
+    usable = view.mask & (known >= _LEAST_KNOWN)
+    noise = float(np.median(off[usable])) if usable.any() else 0.0
+    flat = usable & (off < max(_MOST_RELIEF, _TIMES_NOISE * noise))
+    return _Surface(centre, np.stack([slope_x, slope_y], -1), flat)
 
 
 def _on_surface(

@@ -122,6 +122,30 @@ def test_pixels_that_are_not_trusted_or_hidden_are_in_no_track(wall):
     assert tracks.track_pixels[tracks.track_views == 0][:, 0].min() > 50 * STEP - 2
 
 
+def test_noise_of_a_depth_sensor_costs_few_points_and_no_accuracy(wall):
+    rng = np.random.default_rng(1)
+    noisy = [replace(view, depth=view.depth * (1 + 0.02 * rng.normal(size=view.depth.shape))) for view in wall]
+
+    tracks = find_tracks(noisy, max_points=300, progress=None)
+
+    assert len(tracks.points) > 120
+    assert np.median(errors_px(wall, tracks)) < 0.05
+
+
+def test_corners_at_the_edge_of_something_nearer_are_left_out(wall):
+    """What the patch shows of the background is elsewhere in other photos."""
+    depth = wall[0].depth.copy()
+    depth[:, 40:60] *= 0.7
+    views = [replace(wall[0], depth=depth), *wall[1:]]
+
+    tracks = find_tracks(views, max_points=300, progress=None)
+
+    chosen = tracks.track_pixels[np.unique(tracks.track_points, return_index=True)[1]]
+    own = chosen[tracks.track_views[np.unique(tracks.track_points, return_index=True)[1]] == 0]
+    assert len(own) > 30
+    assert (np.abs(own[:, :1] - [40 * STEP, 60 * STEP]) > 4).all()
+
+
 def test_without_common_surface_or_contrast_there_are_no_points(wall):
     behind = replace(wall[1], world_from_cam=wall[1].world_from_cam @ np.diag([-1.0, 1, -1, 1]))
     grey = [replace(view, image=np.full_like(view.image, 90)) for view in wall]
