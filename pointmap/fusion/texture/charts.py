@@ -68,7 +68,10 @@ def make_charts(surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sig
     for attempt in range(4):
         components = _components(groups, layers, alone, edges)
         corners = _Corners(surface, flat, components)
-        rough = corners.pack(max(64, texture_size // 2))
+        try:
+            rough = corners.pack(max(64, texture_size // 2))
+        except InputError:  # the margins of many charts alone can fill that
+            rough = corners.pack(texture_size)
         under = _covered(rough, depth)
         if not under.any():
             break
@@ -192,7 +195,8 @@ class _Corners:
         """The charts in a texture of at most this size, as large as fits, and no larger than the photos' pixels."""
         scale = min(1.0, np.sqrt(_FILL / max(self.area, 1e-30)) * texture_size)
         best = None
-        for _ in range(8):
+        # Padding does not shrink with the charts, so that many small ones take several steps.
+        for _ in range(24):
             texels, size = self._packed(scale)
             if max(size) <= texture_size:
                 best = texels, size
