@@ -160,6 +160,32 @@ def test_original_files_are_used_and_nothing_is_known_beyond_the_crop(tmp_path):
     np.testing.assert_allclose(shrunk.depth[60, 100], maps.depth[120:122, 200:202].mean(), rtol=1e-3)
 
 
+def test_sky_ends_where_the_photo_has_its_edge_and_has_no_depth(tmp_path):
+    scene = make_scene(num_photos=1, scale=2)
+    sky = np.zeros((48, 64), np.float32)
+    sky[:20] = 1  # on a photo five times as large, whose sky ends a row lower
+    photo = np.full((240, 320, 3), 60, np.uint8)
+    photo[:101] = 230
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    scene = replace(scene, sky=[sky], paths=(tmp_path / "photo.png",))
+
+    assert (scene.photo_maps(0).depth > 0).all()
+    maps = scene.photo_maps(0, mask_sky=True)
+
+    np.testing.assert_array_equal(maps.depth[:, 100] > 0, np.arange(240) >= 101)
+    assert not maps.mask[:101].any()
+
+
+def test_photos_that_are_shown_smaller_than_the_maps_have_maps_too():
+    scene = make_scene(num_photos=1, scale=2)
+
+    maps = scene.photo_maps(0, max_size=20)
+
+    assert maps.depth.shape == maps.image.shape[:2] == (15, 20)
+    assert maps.mask.mean() > 0.7
+    assert np.median(np.abs(maps.depth / scene.depths[0][1::3, 1::3][:15, :20] - 1)) < 0.02
+
+
 def test_a_photo_that_is_not_registered_keeps_nothing():
     scene = without_registration(make_scene(num_photos=2), 1)
 
