@@ -22,7 +22,10 @@ class Photos {
     });
     document.getElementById("strip").append(...this.buttons);
     document.getElementById("photo-close").addEventListener("click", () => this.close());
-    document.getElementById("photo-look").addEventListener("click", () => look(this.current));
+    document.getElementById("photo-look").addEventListener("click", () => {
+      this.panel.classList.add("small"); // or it would cover what is looked at
+      look(this.current);
+    });
     this.panel.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
     });
@@ -38,6 +41,7 @@ class Photos {
     const size = `${photo.size[0]} x ${photo.size[1]} pixels`;
     document.getElementById("photo-size").textContent = photo.registered ? size : `${size}, not registered`;
     document.getElementById("photo-look").hidden = !photo.registered;
+    this.panel.classList.remove("small");
     this.panel.hidden = false;
     this.buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" });
   }

@@ -158,7 +158,7 @@ class Renderer {
       gl.uniformMatrix4fv(places.projection, false, matrices.projection);
       gl.uniform3fv(places.eye ?? null, matrices.eye);
       gl.uniform1i(places.centres ?? null, 1);
-      gl.uniform1f(places.clearance ?? null, 1.5 * this.cameraSize);
+      gl.uniform1f(places.clearance ?? null, 3 * this.cameraSize);
       return places;
     };
     if (this.cloud && shown.ranges.some(([, count]) => count > 0)) {
