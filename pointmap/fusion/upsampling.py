@@ -123,7 +123,7 @@ class _SmallMaps:
         is_between = known & (np.minimum(inverse - low, high - inverse) > _BETWEEN * (high - low))
         seed = ~(unsure & is_between)
         plain = np.all([_shifted(known & ~unsure, dy, dx, False) for dy, dx in _OFFSETS], axis=0)
-        confidence = np.where(known, confidence, 0).astype(np.float32)
+        confidence = np.where(known & (confidence > 0), confidence, 0).astype(np.float32)  # not NaN
         kept = _kept_to_the_edge(inverse, confidence, kept & known, unsure & seed)
         return _SmallMaps(inverse, _slopes(inverse, unsure, seed), confidence, kept, unsure, seed, plain)
 
