@@ -3,11 +3,9 @@
 import numpy as np
 import torch
 
+from pointmap.geometry.conventions import OPENGL_FROM_OPENCV
 from pointmap.geometry.transforms import invert_rigid
 from pointmap.scene import Scene
-
-_GLTF_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
-"""glTF has y up and is looked at along -z; the camera has y down and looks along +z."""
 
 
 def gltf_from_world(scene: Scene) -> np.ndarray:
@@ -17,6 +15,6 @@ def gltf_from_world(scene: Scene) -> np.ndarray:
     """
     registered = np.flatnonzero(scene.registered)
     if len(registered) == 0:
-        return _GLTF_FROM_OPENCV
+        return OPENGL_FROM_OPENCV
     world_from_cam = torch.from_numpy(np.asarray(scene.world_from_cam[registered[0]], np.float64))
-    return _GLTF_FROM_OPENCV @ invert_rigid(world_from_cam).numpy()
+    return OPENGL_FROM_OPENCV @ invert_rigid(world_from_cam).numpy()

@@ -5,7 +5,7 @@ import numpy as np
 from pointmap.shapes import Float
 
 OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
-"""Cameras of OpenGL, Blender and nerfstudio have y up and look along -z. Its own inverse."""
+"""Cameras of OpenGL, glTF, Blender and nerfstudio have y up and look along -z. Its own inverse."""
 
 
 def corner_intrinsics(K: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n 3 3"]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pointmap.geometry.conventions import centred_intrinsics, corner_intrinsics
 from pointmap.sfm.model_files import CAMERA_MODELS, CameraRecord
 from pointmap.shapes import Float
 
@@ -23,7 +24,8 @@ def camera_record(
         distortion: OpenCV's k1, k2, p1, p2, k3.
         size: Width and height.
     """
-    focals, centre = [float(K[0, 0]), float(K[1, 1])], [float(K[0, 2]) + 0.5, float(K[1, 2]) + 0.5]
+    (fx, _, cx), (_, fy, cy), _ = corner_intrinsics(np.asarray(K, np.float64)).tolist()
+    focals, centre = [fx, fy], [cx, cy]
     k1, k2, p1, p2, k3 = map(float, distortion)
     one_focal = focals[0] == focals[1]
     if model is None:
@@ -58,8 +60,8 @@ def pinhole_and_distortion(camera: CameraRecord) -> tuple[Float[np.ndarray, "3 3
     fx, fy, cx, cy, *rest = values
     if any(rest[5:]):
         raise ValueError(f"a camera of {count} parameters has distortion beyond k3")
-    K = np.array([[fx, 0.0, cx - 0.5], [0.0, fy, cy - 0.5], [0.0, 0.0, 1.0]])
-    return K, np.array([*rest[:5], *[0.0] * (5 - len(rest[:5]))])
+    K = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    return centred_intrinsics(K), np.array([*rest[:5], *[0.0] * (5 - len(rest[:5]))])
 
 
 def to_pycolmap(pycolmap: Any, record: CameraRecord, camera_id: int) -> Any:
