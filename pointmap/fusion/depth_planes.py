@@ -14,8 +14,9 @@ _MAX_FOLD = 0.02
 """Neighbours are, if inverse depth does not go on in the same way on either side."""
 _REACH = 2
 """Cells on each side over which slopes are averaged."""
-_MAX_SLANT = 5.0
-"""Tangent of the angle between normal and ray. More grazing planes are turned to the camera, for they reach too far."""
+_MAX_SLANT = 1.0
+"""Tangent of the angle between normal and ray. More grazing planes are turned to the camera, for at the rims of round
+things they reach too far. Of 0.001 to 5 the best on procedural and real depth, with and without noise."""
 
 
 _TINY = 1e-30

@@ -33,7 +33,7 @@ def test_a_ball_seen_from_all_around_is_closed_and_has_its_size(ball):
 def test_vertices_are_within_a_fraction_of_a_voxel_of_the_surface(ball):
     distance = distance_to_ball(ball.vertices) / VOXEL
 
-    assert distance.mean() < 0.05
+    assert distance.mean() < 0.08
     assert distance.max() < 0.5
 
 
@@ -72,7 +72,7 @@ def test_a_ball_before_a_wall_gets_no_skirt_and_no_colour_of_it():
     mesh = fused(depths, poses, colors).mesh()
 
     off = np.minimum(distance_to_ball(mesh.vertices), np.abs(mesh.vertices[:, 2] - WALL_Z))
-    assert np.quantile(off, 0.95) < 0.1 * VOXEL
+    assert np.quantile(off, 0.95) < 0.25 * VOXEL
     assert off.max() < VOXEL
     on_ball = distance_to_ball(mesh.vertices) < 0.5 * VOXEL
     blue = np.asarray(mesh.visual.vertex_colors)[:, 2] > 120
