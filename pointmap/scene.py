@@ -306,7 +306,8 @@ class Scene:
             method: "tsdf" fuses all depth maps into one surface (`pointmap.fuse`), cleans and closes it; "grid" is
                 quick: one sheet per photo, cut at depth edges. "auto" fuses two photos or more.
             texture: Colour from the original photos in one texture; otherwise one colour per vertex.
-            watertight: The closed surface of one object instead (see `reconstruct`, subject="object").
+            watertight: Close it. A scene from object mode (see `reconstruct`, subject="object") is carved by its masks;
+                any other one is closed as a whole: what goes around something becomes a body, a wall a slab.
             voxel_size: Of the fusion, in scene units; default by the pixels' distance on the surface.
             max_hole: Holes up to this length around, in scene units, are filled; default some voxels.
             target_faces: The mesh is simplified to about so many.
