@@ -275,6 +275,8 @@ class _Frame:
         page.distance.index_copy_(0, rows, mean.round_().to(torch.int16))
         page.weight.index_copy_(0, rows, total.clamp_(max=_MOST_WEIGHT).to(torch.float16))
         if page.color is not None and page.color_weight is not None:
+            # What a ray passes on its way does not have the colour of its end.
+            weight *= distance < 1
             weight *= distance.abs_().mul_(-self._color_falloff).add_(1).clamp_(min=_LEAST_COLOR)
             total = page.color_weight.index_select(0, rows) + weight
             mean = page.color.index_select(0, rows).float()
