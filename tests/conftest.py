@@ -17,6 +17,7 @@ try:
             "pointmap.pairs",
             "pointmap.fusion",
             "pointmap.export",
+            "pointmap.readers",
         ],
         "beartype.beartype",
     )

@@ -28,6 +28,8 @@ def export(
     exr: bool = False,
     full_resolution: bool = False,
     max_size: _Count = None,
+    text: bool = False,
+    image_size: _Count = None,
     min_confidence: _Number = None,
     confidence_percentile: _Number = None,
     visibility_tolerance: _Number = None,
@@ -55,6 +57,8 @@ def export(
         exr: For depth: write EXR files as well (pip install 'pointmap[exr]').
         full_resolution: For depth: maps as large as the photos.
         max_size: Photos and maps that are larger are shrunk to this long side, in pixels.
+        text: For colmap: write text files instead of binary ones.
+        image_size: Of data of other tools: long side of the images in which it is read, in pixels; default 640.
         min_confidence: Leave out points that are less sure; default by their distribution.
         confidence_percentile: Instead, leave out so many percent of all points: the least sure.
         visibility_tolerance: Leave out points in front of what a surer photo sees, by this share of its depth.
@@ -64,8 +68,7 @@ def export(
         quiet: Show no progress.
     """
     from pointmap.errors import InputError
-    from pointmap.formats import WRITERS
-    from pointmap.scene import Scene
+    from pointmap.formats import WRITERS, read
 
     given: dict[str, Any] = {
         "watertight": watertight or None,
@@ -75,6 +78,7 @@ def export(
         "exr": exr or None,
         "full_resolution": full_resolution or None,
         "max_size": max_size,
+        "text": text or None,
         "min_confidence": min_confidence,
         "confidence_percentile": confidence_percentile,
         "visibility_tolerance": visibility_tolerance,
@@ -101,7 +105,7 @@ def export(
     existing = [str(file) for name, path in paths.items() for file in _existing(name, path)]
     if existing and not overwrite:
         raise InputError(f"{', '.join(existing)} exists. Replace it with --overwrite, or choose another -o.")
-    _write_all(Scene.read(scene), paths, settings, quiet=quiet)
+    _write_all(read(scene, image_size=image_size), paths, settings, quiet=quiet)
 
 
 def _outputs(scene: Path, output: Path | None, settings: dict[str, dict[str, Any]]) -> dict[str, Path]:
