@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import trimesh
 
 FINEST = 1 / 256
-"""Smallest voxel that is chosen by itself, as a share of the longest side of what is seen. With exact depth a half of it
-is a little better, with noise of 1 % it is far worse (`eval/fusion.py`)."""
+"""Smallest voxel that is chosen by itself, as a share of the longest side of what is seen. With exact depth a half of
+it is a little better, with noise of 1 % it is far worse (`eval/fusion.py`)."""
 _LOOKED_AT = 16
 """Depth maps of a list that choose the voxel size, evenly spread over it."""
 _PIXELS = 5000
@@ -57,8 +57,9 @@ def fuse(
             part.
         colors: (h, w, 3) RGB uint8, or floats in [0, 1]; without them, the mesh has no colours.
         voxel_size: Edge of a voxel, in the units of the poses. Default: the typical distance of neighbouring pixels on
-            the surface, but at least 1/256 of the longest side of what is seen, which bounds memory to some ten megabytes
-            and suits the noise of depth maps. A generator is judged by its first map with a known depth; give the size if that is not typical.
+            the surface, but at least 1/256 of the longest side of what is seen, which bounds memory to some ten
+            megabytes and suits the noise of depth maps. A generator is judged by its first map with a known depth; give
+            the size if that is not typical.
         weights: (h, w) maps, or numbers: how much pixels count, for instance their confidences.
         truncation: How far from a surface distances are told; default 3 voxels. Should exceed the noise of depths.
         max_depth: Pixels further away take no part.
