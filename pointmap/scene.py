@@ -379,8 +379,8 @@ class Scene:
     @classmethod
     def read(cls, path: str | Path) -> "Scene":
         """Read what other tools wrote, or a folder of ours: a COLMAP model with its photos and depth maps, a
-        `transforms.json` (nerfstudio, instant-ngp, Blender), posed RGB-D photos (cameras.json, 7-Scenes, 3DMatch, ScanNet,
-        TUM), a `scene.npz`.
+        `transforms.json` (nerfstudio, instant-ngp, Blender), posed RGB-D photos (cameras.json, 7-Scenes, 3DMatch,
+        ScanNet, TUM), a `scene.npz`.
 
         Args:
             path: The folder, or the file in it.

@@ -80,7 +80,7 @@ def _pinhole(entry: dict[str, Any]) -> np.ndarray:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def _distortion(given: dict[str, float] | list[float] | None) -> np.ndarray:
+def _distortion(given: dict[str, Any] | list[float] | None) -> np.ndarray:
     if given is None:
         return np.zeros(5)
     if isinstance(given, dict):
