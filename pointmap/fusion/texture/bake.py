@@ -83,7 +83,7 @@ class Canvas:
             texture[self.places[texels].cpu().numpy()] = (color * 255).round().clamp(0, 255).byte().cpu().numpy()
         covered = np.zeros(height * width, bool)
         covered[self.places.cpu().numpy()] = True
-        return grown(texture.reshape(height, width, 3), covered.reshape(height, width), PADDING)
+        return grown(texture.reshape(height, width, 3), covered.reshape(height, width), 2 * PADDING)
 
 
 class _Pyramid:

@@ -12,7 +12,7 @@ from pointmap.fusion.texture.sights import Sight
 from pointmap.fusion.texture.surface import Surface
 from pointmap.shapes import Bool, Float, Int
 
-_RINGS = 3
+_RINGS = 4
 """A photo fades over about so many faces on either side."""
 _OWN = 1e-3
 """A face's own photo counts at least so much, even where it fades to nothing."""

@@ -19,8 +19,8 @@ from pointmap.geometry.rasterize import rasterize_flat
 from pointmap.geometry.transforms import transform_points
 from pointmap.shapes import Bool, Float, Int
 
-PADDING = 4
-"""Texels between charts."""
+PADDING = 2
+"""Texels around every chart."""
 _UNSEEN = 0.25
 """Texels per length on faces that no photo sees, beside the others'."""
 _REACH = 0.55
@@ -31,8 +31,8 @@ _SLANTED = 0.03
 """Cosine between the normal of an unseen face and the way to the camera, to lie with what that sees."""
 _LEAST = 3.0
 """No chart is narrower than so many texels."""
-_FILL = 0.72
-"""Part of a texture that packed charts usually cover."""
+_FILL = 0.85
+"""Part of a texture that packed charts and their margins usually cover."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,7 @@ def make_charts(surface: Surface, labels: Int[Tensor, "f"], sights: Sequence[Sig
     for attempt in range(4):
         components = _components(groups, layers, alone, edges)
         corners = _Corners(surface, flat, components)
-        try:
-            rough = corners.pack(max(64, texture_size // 2))
-        except InputError:  # the margins of many charts alone can fill that
-            rough = corners.pack(texture_size)
-        under = _covered(rough, depth)
+        under = _covered(corners.rough(max(64, texture_size // 2)), depth)
         if not under.any():
             break
         layers[under] += 1
@@ -187,17 +183,38 @@ class _Corners:
         np.maximum.at(high, component, pixels)
         self.pixels = pixels - low[component]
         self.extent = (high - low)[component]
+        self.around = float(np.where(low <= high, high - low, 0).sum())
         edges = self.pixels[self.faces]
         sides = edges[:, 1:] - edges[:, :1]
         self.area = float(np.abs(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]).sum() / 2)
 
+    def rough(self, texture_size: int) -> Charts:
+        """The charts about as large as in a texture of this size, without margins, in more room if need be."""
+        scale = min(1.0, np.sqrt(_FILL / max(self.area, 1e-30)) * texture_size)
+        return Charts(self.vertices, self.faces, *self._packed(scale, 0, 1.0))
+
     def pack(self, texture_size: int) -> Charts:
         """The charts in a texture of at most this size, as large as fits, and no larger than the photos' pixels."""
-        scale = min(1.0, np.sqrt(_FILL / max(self.area, 1e-30)) * texture_size)
+        for padding, narrowest in ((PADDING, _LEAST), (1, 1.0)):
+            packed = self._fitted(texture_size, padding, narrowest)
+            if packed is not None:
+                return Charts(self.vertices, self.faces, *packed)
+        charts = int(self.components.max()) + 1
+        raise InputError(
+            f"The {charts} charts of the mesh do not fit in a texture of texture_size={texture_size} pixels. "
+            f"Give at least {int(2 * (PADDING + _LEAST) * np.sqrt(charts))}, or a mesh of fewer faces."
+        )
+
+    def _fitted(
+        self, texture_size: int, padding: int, narrowest: float
+    ) -> tuple[Float[np.ndarray, "m 2"], tuple[int, int]] | None:
+        # The area of charts with their margins, area * scale^2 + margins * scale + least, is part of the texture's.
+        least = (int(self.components.max()) + 1) * (2 * padding + 1) ** 2
+        room, margins = max(_FILL * texture_size**2 - least, 1.0), (2 * padding + 1) * self.around
+        scale = min(1.0, 2 * room / max(margins + np.sqrt(margins**2 + 4 * self.area * room), 1e-30))
         best = None
-        # Padding does not shrink with the charts, so that many small ones take several steps.
-        for _ in range(24):
-            texels, size = self._packed(scale)
+        for _ in range(10):
+            texels, size = self._packed(scale, padding, narrowest)
             if max(size) <= texture_size:
                 best = texels, size
                 if scale >= 1 or max(size) > 0.97 * texture_size:
@@ -205,21 +222,15 @@ class _Corners:
                 scale = min(1.0, scale * min(1.1, 0.99 * texture_size / max(size)))
             elif best is not None:
                 break
-            else:
-                scale *= min(0.97, 0.985 * texture_size / max(size))
-        if best is None:
-            charts = int(self.components.max()) + 1
-            raise InputError(
-                f"The {charts} charts of the mesh do not fit in a texture of texture_size={texture_size} pixels. "
-                f"Give at least {int(2 * (PADDING + _LEAST) * np.sqrt(charts))}, or a mesh of fewer faces."
-            )
-        return Charts(self.vertices, self.faces, *best)
+            else:  # margins do not shrink with the charts, which therefore shrink the more
+                scale *= min(0.97, (0.99 * texture_size / max(size)) ** 2)
+        return best
 
-    def _packed(self, scale: float) -> tuple[Float[np.ndarray, "m 2"], tuple[int, int]]:
+    def _packed(self, scale: float, padding: int, narrowest: float) -> tuple[Float[np.ndarray, "m 2"], tuple[int, int]]:
         import xatlas
 
         # What would vanish is stretched to a few texels, each way by itself.
-        stretch = np.maximum(scale, _LEAST / np.maximum(self.extent, 1e-12))
+        stretch = np.maximum(scale, narrowest / np.maximum(self.extent, 1e-12))
         stretch = np.where(self.extent > 0, stretch, 0.0)
         pixels = (self.pixels * stretch).astype(np.float32)
         atlas = xatlas.Atlas()
@@ -227,7 +238,7 @@ class _Corners:
             pixels, self.faces[self.sound].astype(np.uint32), self.components[self.sound, None].astype(np.uint32)
         )
         options = xatlas.PackOptions()
-        options.padding, options.texels_per_unit, options.resolution = PADDING, 1.0, 0
+        options.padding, options.texels_per_unit, options.resolution = padding, 1.0, 0
         atlas.generate(xatlas.ChartOptions(), options, False)
         size = (max(1, int(atlas.width)), max(1, int(atlas.height)))
         texels = np.zeros((len(pixels), 2))

@@ -17,7 +17,7 @@ _PARTLY = 4.0
 """A photo that sees only a part of a face costs this more."""
 _MOST = 6.0
 """A photo costs one for every halving of the pixels it has of a face, but no more than this."""
-_BORDER = 2.0
+_BORDER = 3.0
 """What it costs that two neighbours have different photos."""
 _OUTLIER = 0.12
 _OUTLIER_SPREAD = 3.0
@@ -34,7 +34,7 @@ class Candidates:
     """-1 where there are no more."""
 
     score: Float[Tensor, "f k"]
-    """Logarithm (base 2) of the sharp pixels of a face, less what seeing it in part costs."""
+    """Logarithm (base 2) of pixels per area, times how sharp they are, less what seeing it in part costs."""
 
     share: Float[Tensor, "f k"]
     """How much of the face the photo sees."""
@@ -51,7 +51,7 @@ def find_candidates(
     photos = torch.full((num_faces, 1), -1, dtype=torch.int64, device=device)
     values = torch.full((num_faces, 1, 5), -torch.inf, device=device)
     for index, sight in enumerate(sights):
-        score = sight.density.clamp(min=1e-30).log2() + 2 * sharpness[index].log2()
+        score = sight.density.clamp(min=1e-30).log2() + sharpness[index].log2()
         score = score + sight.share.log2() - torch.where(sight.share < 1, _PARTLY, 0.0)
         added = torch.full((num_faces, 1, 5), -torch.inf, device=device)
         colors = srgb_from_linear(sight.colors * gains[index])

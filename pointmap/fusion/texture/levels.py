@@ -20,7 +20,7 @@ _HOLD = 0.01
 """Weight, beside that of a pair of photos, of leaving photos as they are."""
 _HUBER = 0.05
 """Pairs that differ from the rest by more (in logarithms) count less."""
-_REACH = 3e-4
+_REACH = 1e-3
 """What levels a seam fades over about one over the root of this many faces."""
 _CLEAR = 0.5
 """Faces of which a photo sees less say nothing about it."""
