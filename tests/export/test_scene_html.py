@@ -57,9 +57,16 @@ def drawn(image: np.ndarray, background=LIGHT) -> np.ndarray:
     return np.abs(image.astype(int) - background).max(axis=-1) > 8
 
 
-def ready(page) -> np.ndarray:
-    """The canvas, once all is loaded and drawn."""
+def ready(page, *, as_it_opens: bool = False) -> np.ndarray:
+    """The canvas, once all is loaded and drawn; with points instead of the surface, unless it is left as it opens."""
     page.wait_for_selector("html[data-ready]", state="attached")
+    if not as_it_opens:
+        page.evaluate(
+            """() => { for (const [id, on] of [["points", true], ["surface", false]]) {
+                const box = document.getElementById(id);
+                if (!box.parentElement.hidden && box.checked !== on) box.click();
+            } }"""
+        )
     return wait_until(page, lambda image: drawn(image).mean() > 0.02, of="#canvas")
 
 

@@ -30,7 +30,8 @@ function start() {
   const switches = ["points", "surface", "cameras", "sky", "through", "dark"].map($);
   const exists = { points: cloud.count > 0, surface: Boolean(surface), cameras: cameras.length > 0, sky: cloud.sky > 0 };
   for (const input of switches) {
-    input.checked = input.id !== "surface" || !exists.points;
+    // A surface shows more than its points; both at once would flicker in one another.
+    input.checked = input.id !== "points" || !exists.surface;
     if (input.id in exists && !exists[input.id]) {
       input.checked = false;
       input.parentElement.hidden = true;
@@ -43,7 +44,11 @@ function start() {
     stage ? stage.restyle() : theme();
   });
   theme();
-  if (cloud.count === 0) for (const id of ["hidden", "size"]) $(id).parentElement.hidden = true;
+  const pointSettings = () => {
+    for (const id of ["hidden", "size"]) $(id).parentElement.hidden = !$("points").checked;
+  };
+  $("points").addEventListener("change", pointSettings);
+  pointSettings();
   if (!exists.points && !exists.surface) {
     $("through").parentElement.hidden = $("measure").hidden = true;
     say(cameras.length ? "This scene has no points: all were left out or nothing was seen." : "This scene is empty: no photo could be registered.");
