@@ -12,18 +12,12 @@ import numpy as np
 
 import pointmap
 from pointmap.export.textures import encode_texture
+from pointmap.images.srgb import linear_from_srgb
 from pointmap.shapes import Float, Int, UInt8
 
 _FLOAT, _UINT32 = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963
 _POINTS, _TRIANGLES = 0, 4
-
-
-def linear_from_srgb(colors: UInt8[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    """sRGB bytes as linear light from 0 to 1, float32 (IEC 61966-2-1)."""
-    value = np.arange(256) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return linear.astype("<f4")[colors]
 
 
 class GlbWriter:

@@ -102,7 +102,7 @@ def _add_mesh(stage: "Usd.Stage", parts: MeshParts, texture_name: str | None) ->
     color = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     primvars = UsdGeom.PrimvarsAPI(mesh)
     if texture_name is None:
-        from pointmap.export.gltf import linear_from_srgb
+        from pointmap.images.srgb import linear_from_srgb
 
         assert parts.colors is not None
         shown = primvars.CreatePrimvar("displayColor", Sdf.ValueTypeNames.Color3fArray, UsdGeom.Tokens.vertex)

@@ -10,7 +10,7 @@ from scenes import distance_to_surface, make_scene, without_registration
 
 from pointmap import InputError
 from pointmap.export.frusta import make_frusta
-from pointmap.export.gltf import linear_from_srgb
+from pointmap.images.srgb import linear_from_srgb
 
 GLTF_FROM_OPENCV = np.array([1, -1, -1])
 

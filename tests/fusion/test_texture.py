@@ -11,8 +11,8 @@ from pointmap.errors import Cancelled, InputError
 from pointmap.fusion.texture import TexturePhoto, texture_mesh
 from pointmap.fusion.texture.bake import grown
 from pointmap.fusion.texture.levels import agree
-from pointmap.fusion.texture.light import linear_from_bytes, srgb_from_linear
 from pointmap.geometry.rasterize import rasterize, rasterize_flat
+from pointmap.images.srgb import linear_from_srgb, srgb_from_linear
 from pointmap.scene import Photo
 
 WIDTH, HEIGHT = 150, 110
@@ -51,7 +51,7 @@ def draw(
     local = (mesh.vertices - pose[:3, 3]) @ pose[:3, :3]
     raster = rasterize(torch.tensor(local), torch.tensor(mesh.faces), torch.tensor(K), (WIDTH, HEIGHT))
     image = np.append(colors, [[background] * 3], axis=0)[raster.faces.numpy()].astype(np.uint8)
-    lit = srgb_from_linear(torch.from_numpy(linear_from_bytes(image)) * light)
+    lit = srgb_from_linear(torch.from_numpy(linear_from_srgb(image)) * light)
     return (lit * 255).round().clamp(0, 255).byte().numpy()
 
 
@@ -307,7 +307,7 @@ def test_colors_reach_over_the_border_of_charts():
 
 def test_bytes_go_to_light_and_back():
     grey = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    light = torch.from_numpy(linear_from_bytes(grey))
+    light = torch.from_numpy(linear_from_srgb(grey))
 
     assert light[8, 0, 0] == pytest.approx(0.2159, abs=1e-4)  # 128
     assert np.array_equal((srgb_from_linear(light) * 255).round().byte().numpy(), grey)

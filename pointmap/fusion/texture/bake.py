@@ -9,11 +9,11 @@ from torch import Tensor
 
 from pointmap.fusion.texture.blend import Share
 from pointmap.fusion.texture.charts import PADDING, Charts
-from pointmap.fusion.texture.light import linear_from_bytes, srgb_from_linear
 from pointmap.fusion.texture.sights import Sight, TexturePhoto, loaded_from_photo
 from pointmap.fusion.texture.surface import Surface
 from pointmap.geometry.rasterize import rasterize_flat
 from pointmap.geometry.transforms import transform_points
+from pointmap.images.srgb import linear_from_srgb, srgb_from_linear
 from pointmap.scene import Photo
 from pointmap.shapes import Bool, Float, Int, UInt8
 
@@ -90,7 +90,7 @@ class _Pyramid:
     """A photo in light, in halves of its size, for texels that are larger than its pixels."""
 
     def __init__(self, photo: Photo, device: torch.device | str) -> None:
-        image = torch.from_numpy(linear_from_bytes(photo.image)).to(device).permute(2, 0, 1)[None]
+        image = torch.from_numpy(linear_from_srgb(photo.image)).to(device).permute(2, 0, 1)[None]
         self._levels = [image]
         self._size = torch.tensor([image.shape[3], image.shape[2]], device=device)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pointmap.fusion.texture.light import srgb_from_linear
 from pointmap.fusion.texture.sights import Sight
 from pointmap.fusion.texture.surface import Surface
+from pointmap.images.srgb import srgb_from_linear
 from pointmap.shapes import Bool, Float, Int
 
 _CANDIDATES = 8

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointmap.fusion.texture.light import srgb_from_linear
 from pointmap.fusion.texture.sights import Sight
 from pointmap.fusion.texture.surface import Surface
+from pointmap.images.srgb import srgb_from_linear
 from pointmap.shapes import Float, Int
 
 _SAMPLES = 20_000

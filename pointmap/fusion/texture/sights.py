@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointmap.fusion.texture.light import linear_from_bytes
 from pointmap.fusion.texture.surface import Surface
 from pointmap.geometry.cameras import project_points
 from pointmap.geometry.rasterize import rasterize
 from pointmap.geometry.transforms import invert_rigid, transform_points
+from pointmap.images.srgb import linear_from_srgb
 from pointmap.scene import Photo
 from pointmap.shapes import Bool, Float, Int, UInt8
 
@@ -244,7 +244,7 @@ def _small_image(
     brightness = cv2.blur(small[..., 1], (3, 3)).astype(np.float32)
     detail = cv2.resize(energy, size, interpolation=cv2.INTER_AREA) / (brightness**2 + 1)
     contrast = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2).astype(float) / 255
-    parts = np.dstack([linear_from_bytes(small), known, detail, contrast]).astype(np.float32)
+    parts = np.dstack([linear_from_srgb(small), known, detail, contrast]).astype(np.float32)
     return torch.from_numpy(parts).to(device).permute(2, 0, 1)
 
 

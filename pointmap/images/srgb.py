@@ -7,13 +7,11 @@ from torch import Tensor
 from pointmap.shapes import Float, UInt8
 
 
-def linear_from_bytes(colors: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-    """Light, 0 to 1 in float32, of an image in sRGB (IEC 61966-2-1)."""
-    import cv2
-
+def linear_from_srgb(colors: UInt8[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Light, 0 to 1 in float32, of bytes in sRGB (IEC 61966-2-1)."""
     encoded = np.arange(256) / 255
     table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return cv2.LUT(np.ascontiguousarray(colors), table.astype(np.float32))
+    return table.astype(np.float32)[colors]
 
 
 def srgb_from_linear(light: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
