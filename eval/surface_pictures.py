@@ -30,10 +30,12 @@ def draw_scene(
     """Cloud, grey mesh and textured mesh side by side."""
     from PIL import Image
 
+    mesh = scene.mesh(texture=True, target_faces=target_faces, texture_size=texture_size)
     cloud = scene.point_cloud()
     points = np.asarray(cloud.vertices)
+    # Strays of the cloud may stick out; the mesh has none.
     eye = overview(
-        scene, points, np.zeros((0, 3)), _SIZE, azimuth_deg=azimuth_deg, elevation_deg=elevation_deg, fov_deg=50
+        scene, points, mesh.vertices[::20], _SIZE, azimuth_deg=azimuth_deg, elevation_deg=elevation_deg, fov_deg=50
     )
     front = eye.sees_front(points, scene.world_from_cam[cloud.metadata["photo"], :3, 3])
     splats = Splats(
@@ -42,12 +44,12 @@ def draw_scene(
         torch.from_numpy(1.5 * cloud.metadata["spacing"][front]).float(),
     )
     camera = torch.from_numpy(eye.world_from_eye).float(), torch.from_numpy(eye.intrinsics).float()
-    mesh = _facing(scene.mesh(texture=True, target_faces=target_faces, texture_size=texture_size), eye)
+    mesh = _facing(mesh, eye)
     panels = [
         render_splats([splats], *camera, _SIZE),
         *(picture(mesh, eye.intrinsics, eye.world_from_eye, _SIZE, grey=grey) for grey in (True, False)),
     ]
-    Image.fromarray(np.concatenate(panels, axis=1)).save(path, optimize=True)
+    Image.fromarray(np.concatenate(panels, axis=1)).save(path, quality=90)
 
 
 def _facing(mesh: "trimesh.Trimesh", eye: Viewpoint) -> "trimesh.Trimesh":
@@ -73,7 +75,7 @@ def main() -> None:
         scene = Scene.load(finished) if Path(finished).is_file() else pointmap.reconstruct(photos)
         draw_scene(
             scene,
-            arguments.output / f"surfaces_{name}.png",
+            arguments.output / f"surfaces_{name}.jpg",
             azimuth_deg=arguments.azimuth,
             elevation_deg=arguments.elevation,
             target_faces=arguments.target_faces,

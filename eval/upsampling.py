@@ -197,11 +197,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", type=int, default=[160, 224, 320], help="long sides of the small maps")
     parser.add_argument("--photos", type=int, default=4, help="of each set")
     parser.add_argument("--procedural", type=int, default=0, help="so many held-out procedural scenes beside")
+    parser.add_argument("--first", type=int, default=0, help="leave out the procedural scenes before this one")
     parser.add_argument("--scenes", type=Path, default=Path("eval-upsampling/scenes"), help="where these are rendered")
     parser.add_argument("--pictures", type=Path, help="folder for pictures")
     args = parser.parse_args()
     truths = [load_ground_truth(args.data / name) for name in args.sets]
-    truths += procedural_sets(args.scenes, args.procedural) if args.procedural else []
+    truths += procedural_sets(args.scenes, args.first + args.procedural)[args.first :] if args.procedural else []
     rows = [row for truth in truths for size in args.sizes for row in compare(truth, size, args.photos, args.pictures)]
     header = ("set", "small maps", "method", "photos", "AbsRel", f"within {NEAR_PX} px of edges", "wrong there")
     print(markdown((*header, "edge F", "s per MP"), rows))

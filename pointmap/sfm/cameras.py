@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from pointmap.geometry.conventions import centred_intrinsics, corner_intrinsics
+from pointmap.geometry.rotations import quaternion_from_rotation
 from pointmap.sfm.model_files import CAMERA_MODELS, CameraRecord
 from pointmap.shapes import Float
 
@@ -85,7 +87,5 @@ def rotation_from(quaternion: Float[np.ndarray, "4"]) -> Float[np.ndarray, "3 3"
 
 def quaternion_from(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "4"]:
     """Unit quaternion w, x, y, z with w >= 0."""
-    from scipy.spatial.transform import Rotation
-
-    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True)
+    x, y, z, w = quaternion_from_rotation(torch.from_numpy(rotation)).tolist()
     return np.array([w, x, y, z])
