@@ -1,6 +1,7 @@
 """What every writer does with scenes that hold next to nothing, and where it cannot write."""
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -82,31 +83,32 @@ def test_broken_faces_of_a_mesh_are_left_out_by_every_writer(name, textured, tmp
     assert len(loaded.faces) == len(mesh.faces) - (mesh.faces == 7).any(axis=1).sum() - 1
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Files of more than a few bytes cannot be written: every writer, also one in C++, gets an error of the system."""
+    """Files of more than a few bytes cannot be written: every writer, also one in C++, gets an error of the system.
+
+    Nor can the log that pytest itself writes, so the end comes before the test's.
+    """
     resource = pytest.importorskip("resource", reason="no limits of file size on this system")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
-
-    yield fill
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def snapshot(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_full_disk_is_an_input_error_and_the_old_files_stay(name, tmp_path, monkeypatch, full_disk):
+def test_a_full_disk_is_an_input_error_and_the_old_files_stay(name, tmp_path, monkeypatch):
     use_mesh(monkeypatch, ball(textured=name not in ("ply", "stl")))
     scene, path = make_scene(num_photos=2), tmp_path / WRITERS[name].default_name
     scene.export(path, format=name, **SETTINGS.get(name, {}))
     before = snapshot(tmp_path)
 
-    full_disk()
-    with pytest.raises(InputError, match="Cannot write"):
+    with full_disk(), pytest.raises(InputError, match="Cannot write"):
         scene.export(path, format=name, **SETTINGS.get(name, {}))
 
     assert snapshot(tmp_path) == before
