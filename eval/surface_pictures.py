@@ -35,7 +35,7 @@ def draw_scene(
     points = np.asarray(cloud.vertices)
     # Strays of the cloud may stick out; the mesh has none.
     eye = overview(
-        scene, points, mesh.vertices[::20], _SIZE, azimuth_deg=azimuth_deg, elevation_deg=elevation_deg, fov_deg=50
+        scene, points, mesh.vertices[::20], _SIZE, azimuth_deg=azimuth_deg, elevation_deg=elevation_deg, fov_deg=50.0
     )
     front = eye.sees_front(points, scene.world_from_cam[cloud.metadata["photo"], :3, 3])
     splats = Splats(

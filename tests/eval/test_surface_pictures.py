@@ -9,8 +9,8 @@ def test_cloud_mesh_and_texture_stand_side_by_side(tmp_path):
     draw_scene(
         make_scene(scale=2, num_photos=3),
         tmp_path / "room.jpg",
-        azimuth_deg=10,
-        elevation_deg=10,
+        azimuth_deg=10.0,
+        elevation_deg=10.0,
         target_faces=2000,
         texture_size=256,
     )
