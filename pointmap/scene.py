@@ -258,16 +258,24 @@ class Scene:
 
         return original_photo(self, index, max_size=max_size)
 
-    def photo_maps(self, index: int, *, max_size: int | None = None, **keep: Unpack[Keep]) -> PhotoMaps:
+    def photo_maps(
+        self,
+        index: int,
+        *,
+        max_size: int | None = None,
+        masks: list[np.ndarray] | None = None,
+        **keep: Unpack[Keep],
+    ) -> PhotoMaps:
         """Depth, confidence and mask of a photo at its own resolution, following its edges.
 
         Args:
             index, max_size: See `photo`.
+            masks: What `masks` gave for these settings; for the maps of many photos, so that it is asked once.
             keep: See `masks`.
         """
         from pointmap.fusion.upsampling import photo_maps
 
-        return photo_maps(self, index, max_size=max_size, **keep)
+        return photo_maps(self, index, max_size=max_size, masks=masks, **keep)
 
     def point_cloud(
         self, *, max_points: int | None = None, seed: int = 0, **keep: Unpack[Keep]

@@ -135,7 +135,9 @@ def _fused(
         voxel_size = float(np.clip(_PER_NOISE * noise, spacing, _MOST_SPACINGS * spacing))
     rough = noise / voxel_size
     truncation = voxel_size * float(np.clip(_TRUNCATION * rough, _TRUNCATION, _MOST_TRUNCATION))
-    surface = Triangles.of(fuse_scene(scene, voxel_size=voxel_size, truncation=truncation, progress=progress, **keep))
+    surface = Triangles.of(
+        fuse_scene(scene, masks=masks, voxel_size=voxel_size, truncation=truncation, progress=progress)
+    )
     max_hole = _HOLE * voxel_size if max_hole is None else float(max_hole)
     steps: list[Callable[[Triangles], Triangles]] = [
         repaired,

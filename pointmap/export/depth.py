@@ -58,13 +58,13 @@ def write_depths(
     if exr:
         require("OpenEXR", extra="exr", purpose="Depth as EXR")
     folder = Path(folder)
-    masks = None if full_resolution else scene.masks(**keep)
+    masks = scene.masks(**keep)
     written, entries = [], []
     for index, stem in enumerate(output_stems(scene.names)):
         if not scene.registered[index]:
             continue
-        if masks is None:
-            photo = scene.photo_maps(index, max_size=max_size, **keep)
+        if full_resolution:
+            photo = scene.photo_maps(index, max_size=max_size, masks=masks, **keep)
             maps = _Maps(photo.depth, photo.confidence, photo.mask, photo.intrinsics)
         else:
             K = scene.working_intrinsics[index]

@@ -14,6 +14,7 @@ from pointmap.fusion.tsdf import Array, TsdfVolume, depth_map, pinhole_matrix, r
 from pointmap.geometry.transforms import transform_points
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Scene
+from pointmap.shapes import Bool
 
 if TYPE_CHECKING:
     import trimesh
@@ -103,6 +104,7 @@ def fuse(
 def fuse_scene(
     scene: Scene,
     *,
+    masks: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
     voxel_size: float | None = None,
     truncation: float | None = None,
     min_weight: float = 0.0,
@@ -115,10 +117,11 @@ def fuse_scene(
     Pixels count by their confidence, in units of the median of those that are kept.
 
     Args:
+        masks: What `Scene.masks` gave; instead of settings of it.
         voxel_size, truncation, min_weight, device, progress: See `fuse`.
         keep: See `Scene.masks`.
     """
-    masks = scene.masks(**keep)
+    masks = scene.masks(**keep) if masks is None else masks
     chosen = [i for i in np.flatnonzero(scene.registered).tolist() if masks[i].any()]
     if not chosen:
         return _empty()

@@ -37,9 +37,12 @@ _SMOOTHNESS = 6.0
 
 def sky_masks(scene: Scene) -> list[Bool[np.ndarray, "_ _"]]:
     """True where the pixels of the working images show sky."""
-    if scene.sky is not None:
-        return [sky >= LEAST_PROBABILITY for sky in scene.sky]
-    return [sky_by_look(image) for image in scene.colors]
+    return [sky_mask(scene, index) for index in range(len(scene))]
+
+
+def sky_mask(scene: Scene, index: int) -> Bool[np.ndarray, "_ _"]:
+    """Of one photo."""
+    return sky_by_look(scene.colors[index]) if scene.sky is None else scene.sky[index] >= LEAST_PROBABILITY
 
 
 def sky_by_look(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:

@@ -6,7 +6,7 @@ colour gradients first (watershed; Beucher & Meyer 1993), and so meet on the str
 surface alone, extended as a plane: nothing hangs between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pointmap.fusion.masks import flying_pixels, scene_masks
-from pointmap.fusion.sky import sky_masks
+from pointmap.fusion.sky import sky_mask
 from pointmap.scene import Keep, Photo, PhotoMaps, Scene
 from pointmap.shapes import Bool, Float, Int, Shaped, UInt8
 
@@ -38,13 +38,20 @@ _GRADIENT_STEP = 2.0
 """Levels per pixel: surfaces grow evenly over gradients that differ by less, for noise has no edges."""
 
 
-def photo_maps(scene: Scene, index: int, *, max_size: int | None = None, **keep: Unpack[Keep]) -> PhotoMaps:
+def photo_maps(
+    scene: Scene,
+    index: int,
+    *,
+    max_size: int | None = None,
+    masks: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
+    **keep: Unpack[Keep],
+) -> PhotoMaps:
     """See `Scene.photo_maps`. Beyond the working image, which may be a crop, nothing is known."""
     photo = scene.photo(index, max_size=max_size)
-    kept = scene_masks(scene, **keep)[index]
+    kept = (scene_masks(scene, **keep) if masks is None else masks)[index]
     depth = scene.depths[index]
     if keep.get("mask_sky"):
-        depth = np.where(sky_masks(scene)[index], 0, depth)
+        depth = np.where(sky_mask(scene, index), 0, depth)
     return upsample_maps(photo, depth, scene.confidences[index], kept, scene.working_intrinsics[index])
 
 

@@ -102,6 +102,7 @@ def test_maps_as_large_as_the_photos(tmp_path, monkeypatch):
     asked = []
 
     def upsampled(scene, index, **settings):
+        assert len(settings.pop("masks")) == 3
         asked.append((index, settings))
         maps = np.full((60, 50), 2.0 + index, np.float32)
         return PhotoMaps(np.zeros((60, 50, 3), np.uint8), np.diag([7.0, 8.0, 1.0]), maps, maps, maps > 0)
