@@ -171,7 +171,7 @@ def _summary(scene: "Scene", output: Path, files: list[str]) -> str:
     if "object" in report:
         lines += _object_lines(report["object"])
     lines.append(f"Wrote {', '.join(files)} and depth/ to {output}/")
-    lines.append(f"Look at {output / 'preview.png'}, or around in the scene: pointmap view {output}")
+    lines.append(f"Look at {output / 'preview.png'}, or open {output / 'scene.html'} in a browser.")
     return "\n".join(lines)
 
 
