@@ -321,7 +321,7 @@ class Scene:
             target_faces: The mesh is simplified to about so many.
             texture_size: Longest side of the texture, in pixels.
             progress: Called with (stage, done, total).
-            keep: See `masks`.
+            keep: See `masks`; but for a fused surface, `consistency` is 0.05 unless it is given.
         """
         from pointmap.surface import scene_mesh
 

@@ -100,6 +100,7 @@ def reconstruct(
     from pointmap.pipeline import reconstruct as run
     from pointmap.priors import Soft
     from pointmap.progress import ProgressBar
+    from pointmap.scene import Keep
 
     if depth_sigma is not None and depths is None:
         raise InputError("--depth-sigma says how sure --depths are, but none are given. Name their folder, too.")
@@ -128,6 +129,14 @@ def reconstruct(
         progress=not quiet,
         seed=seed,
     )
+    keep: Keep = {"mask_sky": mask_sky}
+    # What is not given is left out: clouds and meshes have defaults of their own.
+    if min_confidence is not None:
+        keep["min_confidence"] = min_confidence
+    if confidence_percentile is not None:
+        keep["confidence_percentile"] = confidence_percentile
+    if consistency is not None:
+        keep["consistency"] = consistency
     with ProgressBar() if not quiet else nullcontext() as bar:
         written = write_outputs(
             scene,
@@ -137,10 +146,7 @@ def reconstruct(
             target_faces=target_faces,
             texture_size=texture_size,
             progress=bar,
-            min_confidence=min_confidence,
-            confidence_percentile=confidence_percentile,
-            consistency=consistency,
-            mask_sky=mask_sky,
+            **keep,
         )
     if cache is None:
         shutil.rmtree(own_cache, ignore_errors=True)
