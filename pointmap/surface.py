@@ -19,6 +19,7 @@ from pointmap.fusion.sky import sky_masks
 from pointmap.fusion.smoothing import smoothed
 from pointmap.fusion.texture import TexturePhoto, texture_mesh
 from pointmap.fusion.triangles import Triangles
+from pointmap.images.originals import seen_through_lens
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Keep, Scene
 from pointmap.shapes import Bool, Float
@@ -105,6 +106,9 @@ def texture_photos(
         if masks is not None:
             mask_from_photo = intrinsics[index] @ np.linalg.inv(scene.intrinsics[index])
             mask = _over_photo(masks[index], mask_from_photo, size)
+        seen = seen_through_lens(scene, index)
+        if seen is not None:
+            mask = seen if mask is None else mask & _stretched(seen, mask.shape)
         photos.append(
             TexturePhoto(
                 load=partial(scene.photo, index),
@@ -163,6 +167,14 @@ def _over_photo(
         own = np.rint(mask_from_photo[axis, axis] * pixels + mask_from_photo[axis, 2])
         index.append(own.clip(0, length - 1).astype(int))
     return mask[np.ix_(*index)]
+
+
+def _stretched(mask: Bool[np.ndarray, "h w"], shape: tuple[int, ...]) -> Bool[np.ndarray, "_ _"]:
+    """A mask of a whole photo in another resolution."""
+    rows, columns = (
+        ((np.arange(to) + 0.5) * (own / to)).astype(int) for own, to in zip(mask.shape, shape, strict=True)
+    )
+    return mask[np.ix_(rows, columns)]
 
 
 def _check(method: str, voxel_size: float | None, max_hole: float | None, target_faces: int, texture_size: int) -> None:

@@ -269,3 +269,14 @@ def test_progress_is_told_and_may_cancel():
 def test_settings_that_make_no_sense_are_refused(settings: dict, message: str):
     with pytest.raises(InputError, match=message):
         scene_mesh(make_scene(), **settings)
+
+
+def test_borders_that_no_lens_saw_give_no_colour():
+    scene = replace(make_scene(num_photos=2), distortion=np.array([[0.3, 0.0, 0, 0, 0], [0.0] * 5]))
+
+    bent, straight = texture_photos(scene)
+
+    assert straight.mask is None
+    assert bent.mask is not None
+    assert not bent.mask[0, 0]
+    assert bent.mask[bent.mask.shape[0] // 2, bent.mask.shape[1] // 2]

@@ -9,6 +9,10 @@ from pointmap.images.decode import decode
 from pointmap.images.load import opened, register_heif
 from pointmap.images.sizes import whole_photo
 from pointmap.scene import Photo, Scene
+from pointmap.shapes import Bool
+
+_EXTENT_SIZE = 512
+"""Long side in pixels of the map of what a lens saw."""
 
 
 def original_photo(scene: Scene, index: int, *, max_size: int | None = None) -> Photo:
@@ -27,6 +31,21 @@ def original_photo(scene: Scene, index: int, *, max_size: int | None = None) -> 
             image = cv2.resize(photo.image, plan.resized, interpolation=cv2.INTER_AREA)
             photo = Photo(image, plan.working_from_original @ photo.intrinsics)
     return photo
+
+
+def seen_through_lens(scene: Scene, index: int) -> Bool[np.ndarray, "_ _"] | None:
+    """Where a photo without its distortion shows something: it has black borders if the lens saw less than a pinhole.
+
+    A small map over the whole photo; None where the lens has no distortion.
+    """
+    lens = _lens(scene, index)
+    if not lens.any():
+        return None
+    import cv2
+
+    plan = whole_photo((int(scene.image_sizes[index, 0]), int(scene.image_sizes[index, 1])), _EXTENT_SIZE)
+    everything = np.full(plan.resized[::-1], 255, np.uint8)
+    return cv2.undistort(everything, plan.working_from_original @ scene.intrinsics[index], lens) == 255
 
 
 def _read(path: Path, size: tuple[int, int], max_size: int | None, K: np.ndarray, lens: np.ndarray) -> Photo | None:

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 from scenes import make_scene
 
+from pointmap.images.originals import seen_through_lens
 from pointmap.scene import Scene
 
 
@@ -72,3 +74,20 @@ def test_distortion_is_taken_out(tmp_path):
 
     assert (u, v) != (40, 30)
     assert found[30, 40].min() > 200
+
+
+@pytest.mark.parametrize(("k1", "bordered"), [(0.3, True), (-0.2, False)])
+def test_borders_that_no_lens_saw_are_known(tmp_path, k1, bordered):
+    scene = replace(with_files(make_scene(num_photos=1, scale=4), tmp_path), distortion=np.array([[k1, 0.0, 0, 0, 0]]))
+    width, height = scene.image_sizes[0]
+    Image.new("RGB", (width, height), "white").save(scene.paths[0])
+
+    seen = seen_through_lens(scene, 0)
+
+    assert seen.all() != bordered
+    photo = scene.photo(0, max_size=max(seen.shape)).image
+    assert photo.shape[:2] == seen.shape
+    assert photo[seen].min() >= 254
+    if bordered:
+        assert photo[~seen].mean() < 64
+    assert seen_through_lens(replace(scene, distortion=None), 0) is None
