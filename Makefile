@@ -36,7 +36,7 @@ $(VENV)/.core: pyproject.toml install.sh
 
 # Some packages have no wheel for some machines; tests that need them are skipped there, as without browser or Node.
 $(VENV)/.dev: $(VENV)/.core
-	$(INSTALL) '.[dev,heif,colmap,match,view,usd,exr,demo]' || $(INSTALL) '.[dev]'
+	$(INSTALL) '.[dev,heif,colmap,match,view,usd,exr,video,demo]' || $(INSTALL) '.[dev]'
 	@touch $@
 
 clean:

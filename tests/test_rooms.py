@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pointmap"
-ROOMS = ("models", "pairs", "match", "alignment", "stereo", "fusion", "export", "sfm", "groups")
+ROOMS = ("models", "pairs", "match", "alignment", "stereo", "fusion", "export", "sfm", "groups", "video")
 BELOW = {"shapes", "errors", "progress", "extras", "atomic"}
 
 

@@ -1,0 +1,1 @@
+"""Videos: which of their frames to take as photos."""
