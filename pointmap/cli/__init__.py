@@ -19,7 +19,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
     app = SubcommandApp()
-    for command in ("reconstruct", "export", "localize", "match", "models", "view"):
+    for command in ("reconstruct", "demo", "export", "localize", "match", "models", "view"):
         app.command(getattr(importlib.import_module(f"pointmap.cli.{command}"), command))
     try:
         app.cli(prog="pointmap", description="A few photos in, without calibration or poses; a posed 3D scene out.")
