@@ -1,12 +1,14 @@
 """`pointmap demo`: the page on which photos become a scene."""
 
-from tyro.conf import FlagCreatePairsOff, configure
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, arg, configure
 
 
 @configure(FlagCreatePairsOff)
 def demo(
     host: str = "127.0.0.1",
-    port: int | None = None,
+    port: Annotated[int | None, arg(metavar="N")] = None,
     no_open: bool = False,
     model: str = "small",
     workers: int = 1,
