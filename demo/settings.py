@@ -1,4 +1,4 @@
-"""Which networks and settings visitors may choose: what they send is a name from these lists, never a path or an address."""
+"""Which networks and settings visitors may choose: names from lists, so that no path or address reaches the engine."""
 
 import math
 import re
@@ -57,21 +57,16 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
         "surface": (True, False),
     }
     for name, value in known.items():
+        shown = repr(str(value)[:60])
         if name in choices:
             if value not in choices[name]:
-                raise InputError(
-                    f"{name} cannot be {str(value)[:60]!r} here. Choose {', '.join(map(str, choices[name]))}."
-                )
+                raise InputError(f"{name} cannot be {shown} here. Choose {', '.join(map(str, choices[name]))}.")
         elif name == "pairs":
             if not (isinstance(value, str) and _PAIRS.fullmatch(value)):
-                raise InputError(
-                    f"Pairs cannot be {str(value)[:60]!r}. Choose auto, complete, retrieval-10 or window-3."
-                )
+                raise InputError(f"Pairs cannot be {shown}. Choose auto, complete, retrieval-10 or window-3.")
         elif name in ("focal_px", "focal_35mm"):
             if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
-                raise InputError(
-                    f"A focal length of {str(value)[:60]!r} is none. Give a number above 0, or leave it open."
-                )
+                raise InputError(f"{shown} is no focal length. Give a number above 0, or leave it open.")
         else:
             raise InputError(f"There is no setting {str(name)[:60]!r}.")
     return known
