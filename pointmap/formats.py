@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pointmap.errors import InputError
 from pointmap.progress import ProgressCallback
-from pointmap.scene import Keep, Scene
+from pointmap.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,14 @@ class Format:
     @property
     def settings(self) -> list[str]:
         """Names of what it can be told."""
-        parameters = list(inspect.signature(self.write).parameters.values())[2:]
-        names = [parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
-        return [*names, *Keep.__annotations__] if len(names) < len(parameters) else names
+        names = []
+        for parameter in list(inspect.signature(self.write).parameters.values())[2:]:
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                (more,) = get_args(parameter.annotation)  # Unpack[Keep], or another TypedDict
+                names += more.__annotations__
+            else:
+                names.append(parameter.name)
+        return names
 
 
 WRITERS = {

@@ -97,7 +97,7 @@ def export(
     unknown = [name for name in format if name not in WRITERS]
     if unknown:
         raise InputError(f"There is no format {unknown[0]!r}. Choose among {', '.join(WRITERS)}.")
-    settings = {name: {key: value for key, value in given.items() if key in WRITERS[name].settings} for name in format}
+    settings = {name: {key: value for key, value in given.items() if _takes(name, key)} for name in format}
     for key, value in given.items():
         if value is not False and not any(key in chosen for chosen in settings.values()):
             raise InputError(f"--{key.replace('_', '-')} means nothing to {', '.join(format)}. Leave it out.")
@@ -106,6 +106,13 @@ def export(
     if existing and not overwrite:
         raise InputError(f"{', '.join(existing)} exists. Replace it with --overwrite, or choose another -o.")
     _write_all(read(scene, image_size=image_size), paths, settings, quiet=quiet)
+
+
+def _takes(name: str, setting: str) -> bool:
+    """Whether a setting means something to a format; --mesh only to those that could do without."""
+    from pointmap.formats import WRITERS
+
+    return setting in WRITERS[name].settings and (setting != "mesh" or name not in ("obj", "stl", "usdz"))
 
 
 def _outputs(scene: Path, output: Path | None, settings: dict[str, dict[str, Any]]) -> dict[str, Path]:

@@ -1,45 +1,39 @@
 """mesh.obj with its .mtl and texture, for modelling programs."""
 
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from pointmap.atomic import write_together
 from pointmap.export.axes import gltf_from_world
 from pointmap.export.names import output_stems
-from pointmap.export.parts import MeshParts
+from pointmap.export.parts import MeshParts, MeshSettings
 from pointmap.export.textures import encode_texture
-from pointmap.progress import ProgressCallback
-from pointmap.scene import Keep, Scene
+from pointmap.scene import Scene
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 def write_obj(
     scene: Scene,
     path: str | Path,
     *,
+    mesh: "trimesh.Trimesh | None" = None,
     texture: bool = True,
-    watertight: bool = False,
-    target_faces: int = 200_000,
-    texture_size: int = 4096,
-    progress: ProgressCallback | None = None,
-    **keep: Unpack[Keep],
+    **settings: Unpack[MeshSettings],
 ) -> Path:
     """Write the mesh with its normals, y up as in .glb; NAME.mtl and its image lie beside it.
 
     Args:
+        mesh: One that is there already (of `Scene.mesh`), which is written as it is.
         texture: Otherwise every vertex has a colour, behind its position as most programs read it.
-        watertight, target_faces, texture_size, progress, keep: See `Scene.mesh`.
+        settings: Of `Scene.mesh`.
     """
     path = Path(path)
-    mesh = scene.mesh(
-        texture=texture,
-        watertight=watertight,
-        target_faces=target_faces,
-        texture_size=texture_size,
-        progress=progress,
-        **keep,
-    )
+    if mesh is None:
+        mesh = scene.mesh(texture=texture, **settings)
     parts = MeshParts.of(mesh, gltf_from_world(scene))
     if len(parts.faces) == 0:
         write_together({path: b"# no surface\n"})

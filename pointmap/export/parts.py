@@ -7,10 +7,21 @@ import numpy as np
 import torch
 
 from pointmap.geometry.normals import vertex_normals
+from pointmap.progress import ProgressCallback
+from pointmap.scene import Keep
 from pointmap.shapes import Float, Int, UInt8
 
 if TYPE_CHECKING:
     import trimesh
+
+
+class MeshSettings(Keep, total=False):
+    """What files that hold nothing but a mesh hand on to `Scene.mesh`, which explains it."""
+
+    watertight: bool
+    target_faces: int
+    texture_size: int
+    progress: ProgressCallback | None
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 
 from pointmap.atomic import atomic_path
 from pointmap.export.axes import gltf_from_world
-from pointmap.export.parts import MeshParts
+from pointmap.export.parts import MeshParts, MeshSettings
 from pointmap.export.textures import encode_texture
 from pointmap.extras import require
-from pointmap.progress import ProgressCallback
-from pointmap.scene import Keep, Scene
+from pointmap.scene import Scene
 
 if TYPE_CHECKING:
+    import trimesh
     from pxr import Usd
 
 
@@ -22,32 +22,24 @@ def write_usdz(
     scene: Scene,
     path: str | Path,
     *,
+    mesh: "trimesh.Trimesh | None" = None,
     texture: bool = True,
-    watertight: bool = False,
-    target_faces: int = 200_000,
-    texture_size: int = 4096,
-    progress: ProgressCallback | None = None,
-    **keep: Unpack[Keep],
+    **settings: Unpack[MeshSettings],
 ) -> Path:
     """Write the mesh as one .usdz package, y up as in .glb, in metres where the scene is metric.
 
     Needs usd-core: pip install 'pointmap[usd]'.
 
     Args:
+        mesh: One that is there already (of `Scene.mesh`), which is written as it is.
         texture: Otherwise every vertex has a colour, which telephones do not show.
-        watertight, target_faces, texture_size, progress, keep: See `Scene.mesh`.
+        settings: Of `Scene.mesh`.
     """
     require("pxr", extra="usd", purpose="USDZ")
     from pxr import Tf
 
-    mesh = scene.mesh(
-        texture=texture,
-        watertight=watertight,
-        target_faces=target_faces,
-        texture_size=texture_size,
-        progress=progress,
-        **keep,
-    )
+    if mesh is None:
+        mesh = scene.mesh(texture=texture, **settings)
     parts = MeshParts.of(mesh, gltf_from_world(scene))
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory(dir=temporary.parent, prefix=".") as folder:
         try:

@@ -156,3 +156,13 @@ def test_the_stl_is_closed_and_in_millimetres_with_z_up(tmp_path, monkeypatch, s
 def test_a_print_needs_a_size(tmp_path):
     with pytest.raises(InputError, match=r"size_mm is 0\.0"):
         make_scene(num_photos=1).export(tmp_path / "mesh.stl", size_mm=0.0)
+
+
+@pytest.mark.parametrize("ending", ["obj", "stl"])
+def test_a_mesh_that_is_there_already_is_written_as_it_is(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("pointmap.surface.scene_mesh", lambda scene, **settings: pytest.fail("made another one"))
+    mesh = ball(textured=True, detail=1)
+
+    loaded = trimesh.load(make_scene(num_photos=1).export(tmp_path / f"mesh.{ending}", mesh=mesh), process=False)
+
+    assert len(loaded.faces) == len(mesh.faces)

@@ -72,6 +72,15 @@ def test_it_holds_the_mesh_upright_with_its_texture(package):
     assert np.abs(texture - np.asarray(mesh.visual.material.baseColorTexture)).mean() < 1.5
 
 
+def test_a_mesh_that_is_there_already_is_written_as_it_is(tmp_path):
+    mesh = ball(textured=False, detail=1)
+
+    stage = Usd.Stage.Open(str(make_scene(num_photos=1).export(tmp_path / "mesh.usdz", mesh=mesh)))
+
+    found = UsdGeom.Mesh(stage.GetPrimAtPath("/scene/mesh"))
+    assert len(found.GetFaceVertexCountsAttr().Get()) == len(mesh.faces)
+
+
 def test_nothing_but_the_package_is_left_in_the_folder(package):
     assert list(package.parent.iterdir()) == [package]
 
