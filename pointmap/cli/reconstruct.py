@@ -17,6 +17,7 @@ _CONTRADICTIONS = 3
 def reconstruct(
     photos: Positional[tuple[str, ...]],
     output: Annotated[Path, arg(aliases=["-o"])] = Path("scene"),
+    fps: float = 2.0,
     model: str = "small",
     image_size: int | None = None,
     pairs: str = "auto",
@@ -45,11 +46,13 @@ def reconstruct(
     seed: int = 0,
     quiet: Annotated[bool, arg(aliases=["-q"])] = False,
 ) -> None:
-    """Reconstruct a 3D scene from photos: cameras, depths, a coloured cloud and a mesh.
+    """Reconstruct a 3D scene from photos or a video: cameras, depths, a coloured cloud and a mesh.
 
     Args:
-        photos: A folder, a zip, files or globs. Unreadable files are skipped and named.
+        photos: A folder, a zip, files or globs; videos, too (pip install 'pointmap[video]'). Unreadable files are
+            skipped and named.
         output: Folder for the results.
+        fps: Frames per second taken from videos, at most; of every video 100 at most. They go to OUTPUT/frames/.
         model: A bundled name, hub id, folder or file; `pointmap models` lists what can be loaded. 'classical' needs no
             network: keypoints and stereo.
         image_size: Long side of the working images in pixels; default what suits the network.
@@ -101,6 +104,7 @@ def reconstruct(
     from pointmap.priors import Soft
     from pointmap.progress import ProgressBar
     from pointmap.scene import Keep
+    from pointmap.video_photos import expand_videos
 
     if depth_sigma is not None and depths is None:
         raise InputError("--depth-sigma says how sure --depths are, but none are given. Name their folder, too.")
@@ -109,8 +113,12 @@ def reconstruct(
             f"There is a scene in {str(output)!r} already. Name another folder with -o, or replace it with --overwrite."
         )
     own_cache = prepare_folder(output) / "cache"
+    with ProgressBar() if not quiet else nullcontext() as bar:
+        sources = expand_videos(
+            photos[0] if len(photos) == 1 else list(photos), output / "frames", frames_per_second=fps, progress=bar
+        )
     scene = run(
-        photos[0] if len(photos) == 1 else list(photos),
+        sources,
         model=model,
         image_size=image_size,
         pairs=pairs,

@@ -26,6 +26,13 @@ IMAGE_ENDINGS = frozenset(
         *("pbm", "pgm", "png", "pnm", "ppm", "qoi", "tga", "tif", "tiff", "webp"),
     )
 )
+VIDEO_ENDINGS = frozenset(
+    f".{ending}"
+    for ending in (
+        *("3g2", "3gp", "asf", "avi", "flv", "insv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts"),
+        *("ogv", "ts", "webm", "wmv"),
+    )
+)
 MAX_ZIPPED_BYTES = 2_000_000_000
 _WHAT_TO_GIVE = "Give a folder, files, a glob, a zip, PIL images, or (H, W, 3) uint8 arrays."
 
@@ -66,7 +73,8 @@ class ZippedPhoto:
 def list_photos(photos: PhotoSource | Sequence[PhotoSource]) -> list[ListedPhoto]:
     """Flatten the input to photos. Folders, globs and zips are sorted naturally (img2 before img10).
 
-    Of what a folder, a glob or a zip holds, files without an image's ending are left out, unless none has one.
+    Of what a folder, a glob or a zip holds, files without an image's ending are left out, unless none has one. Then a
+    folder's or a glob's videos are listed, if there are any.
     Folders are not searched deeper, but for one called "images" where there are no photos beside it, the layout of
     many data sets; a zip is, since it usually holds one folder.
 
@@ -135,8 +143,11 @@ def _photos_among(files: list[Path], if_none: str) -> list[ListedPhoto]:
     if not files:
         raise InputError(f"{if_none} {_WHAT_TO_GIVE}")
     files = sorted(files, key=lambda file: natural_key(str(file)))
-    with_ending = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
-    return [ListedPhoto(file.name, file) for file in with_ending or files]
+    for endings in (IMAGE_ENDINGS, VIDEO_ENDINGS):
+        with_ending = [file for file in files if file.suffix.lower() in endings]
+        if with_ending:
+            return [ListedPhoto(file.name, file) for file in with_ending]
+    return [ListedPhoto(file.name, file) for file in files]
 
 
 def _expand_zip(path: Path) -> list[ListedPhoto]:

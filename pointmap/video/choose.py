@@ -74,7 +74,8 @@ def choose_frames(
                 f"None of the pictures of {source.name!r} can be decoded. It may be cut off or damaged: copy it again, "
                 "or save it anew with a video editor."
             )
-        tell(1.0)
+        if progress is not None:
+            progress("frames", 100, 100)
         return [taken.file.replace(Path(folder) / taken.file.name) for taken in chosen]
 
 
@@ -189,9 +190,9 @@ class _Teller:
 
     def __call__(self, share: float) -> None:
         now = time.monotonic()
-        if self._progress is None or (share < 1 and now - self._told < _TELL_SECONDS):
+        if self._progress is None or now - self._told < _TELL_SECONDS:
             return
-        self._percent = max(self._percent, round(100 * min(share, 1.0)))
+        self._percent = max(self._percent, int(99 * min(share, 1.0)))  # the file may go on for longer than it says
         self._told = now
         self._progress("frames", self._percent, 100)
 
