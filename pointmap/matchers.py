@@ -13,7 +13,15 @@ from pointmap.errors import InputError
 from pointmap.geometry.matching import PixelMatches, match_maps
 from pointmap.images import load_views
 from pointmap.inference import image_tensor
-from pointmap.match import EpipolarMatches, agreeing_matches, keypoint_matches, match_photos
+from pointmap.match import (
+    KEYPOINT_SIZE,
+    EpipolarMatches,
+    agreeing_matches,
+    draw_matches,
+    fundamental,
+    keypoint_matches,
+    match_photos,
+)
 from pointmap.match.glue import GlueMatcher
 from pointmap.match.keypoints import map_pixels
 from pointmap.match.protocol import Matcher, Matches
@@ -94,6 +102,47 @@ def exact_matches(
         return keypoint_matches(views, large_views, keep, pairs, progress=progress)
     finder = load_matcher(matcher, network=network) if isinstance(matcher, str | Path) else matcher
     return agreeing_matches(match_photos(finder, views, pairs, large_views=large_views, progress=progress), views, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoPhotoMatches:
+    """What two photos share, for people to look at."""
+
+    count: int
+    agreed: int
+    """How many of them are on one epipolar geometry."""
+    picture: UInt8[np.ndarray, "height width 3"]
+    """Both photos with lines: green where they agree, red otherwise."""
+
+
+def match_two_photos(
+    first: str | Path,
+    second: str | Path,
+    matcher: Matcher,
+    *,
+    max_error: float = 0.0015,
+    most: int = 200,
+) -> TwoPhotoMatches:
+    """Match two photos, check the matches against each other, and draw them side by side.
+
+    Args:
+        first, second: Files.
+        max_error: How far a match may lie from its epipolar line, as a share of the photos' long side.
+        most: Lines drawn at most, evenly over the photo.
+
+    Raises:
+        InputError: One of them cannot be read.
+    """
+    loaded = load_views([first, second], image_size=KEYPOINT_SIZE, patch_size=2, square_ok=True)
+    if loaded.skipped:
+        raise InputError(f"Cannot use {loaded.skipped[0].name!r}: {loaded.skipped[0].reason}.")
+    images = [view.image for view in loaded.views]
+    found = matcher.match(*[matcher.describe(image) for image in images])
+    longest = max(max(image.shape[:2]) for image in images)
+    agreed = fundamental(found.between(0, 1), max_error_px=max_error * longest)
+    inliers = np.zeros(len(found), bool) if agreed is None else agreed.inliers
+    picture = draw_matches(images[0], images[1], found, inliers, most=most)
+    return TwoPhotoMatches(len(found), int(inliers.sum()), picture)
 
 
 @dataclass(frozen=True)

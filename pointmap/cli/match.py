@@ -32,25 +32,14 @@ def match(
         most: Lines drawn at most, evenly over the photo.
     """
     import cv2
-    import numpy as np
 
     from pointmap.atomic import write_bytes
     from pointmap.errors import InputError
-    from pointmap.images import load_views
-    from pointmap.match import KEYPOINT_SIZE, draw_matches, fundamental
-    from pointmap.matchers import load_matcher
+    from pointmap.matchers import load_matcher, match_two_photos
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"Cannot write a picture named {output.name!r}. Give a name that ends in .png or .jpg.")
-    loaded = load_views([first, second], image_size=KEYPOINT_SIZE, patch_size=2, square_ok=True)
-    if loaded.skipped:
-        raise InputError(f"Cannot use {loaded.skipped[0].name!r}: {loaded.skipped[0].reason}.")
-    images = [view.image for view in loaded.views]
     used = load_matcher(matcher, network=model, device=device)
-    found = used.match(*[used.describe(image) for image in images])
-    longest = max(max(image.shape[:2]) for image in images)
-    agreed = fundamental(found.between(0, 1), max_error_px=max_error * longest)
-    inliers = np.zeros(len(found), bool) if agreed is None else agreed.inliers
-    picture = draw_matches(images[0], images[1], found, inliers, most=most)
-    write_bytes(output, cv2.imencode(output.suffix.lower(), picture[..., ::-1])[1].tobytes())
-    print(f"{len(found)} matches, {int(inliers.sum())} of them on one epipolar geometry. Wrote {output}")
+    found = match_two_photos(first, second, used, max_error=max_error, most=most)
+    write_bytes(output, cv2.imencode(output.suffix.lower(), found.picture[..., ::-1])[1].tobytes())
+    print(f"{found.count} matches, {found.agreed} of them on one epipolar geometry. Wrote {output}")
