@@ -14,7 +14,7 @@ from pointmap.errors import InputError
 from pointmap.images import exif
 from pointmap.images.decode import MAX_PIXELS, decode, is_large
 from pointmap.images.sizes import working_size
-from pointmap.images.sources import ListedPhoto, PhotoSource, ZippedPhoto, list_photos
+from pointmap.images.sources import VIDEO_ENDINGS, ListedPhoto, PhotoSource, ZippedPhoto, list_photos
 from pointmap.progress import ProgressCallback
 from pointmap.scene import View
 
@@ -151,8 +151,10 @@ def _load_one(
 
 
 @contextmanager
-def opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image"]:
-    """An image that is not decoded yet, whatever the size it claims up to `MAX_PIXELS`."""
+def opened(
+    source: "Path | ZippedPhoto | Image.Image", *, formats: Sequence[str] | None = None
+) -> Iterator["Image.Image"]:
+    """An image that is not decoded yet, whatever the size it claims up to `MAX_PIXELS`; of these formats alone."""
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -166,7 +168,7 @@ def opened(source: "Path | ZippedPhoto | Image.Image") -> Iterator["Image.Image"
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns above this and refuses above twice as much.
         try:
-            image = Image.open(file)
+            image = Image.open(file, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = before
     with image:
@@ -192,6 +194,8 @@ def _why_unidentified(source: "Path | ZippedPhoto | Image.Image") -> str:
     file_name = source.member if isinstance(source, ZippedPhoto) else str(source)
     if file_name.lower().endswith((".heic", ".heif", ".hif")) and not register_heif():
         return "reading HEIC needs pillow-heif. Install it with: pip install 'pointmap[heif]'"
+    if file_name.lower().endswith(tuple(VIDEO_ENDINGS)):
+        return "it is a video, not a photo" + "; unpack the zip first" * isinstance(source, ZippedPhoto)
     return "it is not an image, or of an unknown format"
 
 
