@@ -4,7 +4,7 @@ What a network predicts at once is found here in steps: keypoints that agree on 
 second camera stood, and a plane sweep between the two photos gives every pixel its depth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +44,7 @@ def classical_groups(
     *,
     intrinsics: Sequence[np.ndarray | None] | None = None,
     device: torch.device | str = "cpu",
+    on_groups: Callable[[list[Group]], None] | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[Group]:
     """Predict all pairs, as `pointmap.inference.predict_pairs` does, from what photos show alone.
@@ -54,6 +55,7 @@ def classical_groups(
         intrinsics: Known working K of each view, None where unknown: then the focal length is searched for that most
             matches agree with.
         device: Where stereo computes.
+        on_groups: Called with the two groups of every pair of photos that agree, before `progress`.
         progress: Called with ("predict", done, total).
 
     Returns:
@@ -73,17 +75,19 @@ def classical_groups(
     unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
     by_pair = {(min(m.view_i, m.view_j), max(m.view_i, m.view_j)): m for m in matches}
     groups: dict[tuple[int, int], Group] = {}
-    for done, (i, j) in enumerate(unordered):
-        if progress is not None:
-            progress("predict", done, len(unordered))
+    if progress is not None:
+        progress("predict", 0, len(unordered))
+    for done, (i, j) in enumerate(unordered, 1):
         match = by_pair.get((i, j))
         if match is not None:
             match = match if match.view_i == i else match.swapped()
             pose = verify(match, found_K[i], found_K[j], max_error_px=max_error_px)
             if pose is not None and trust(pose) > 0 and pose.parallax_deg > _LEAST_PARALLAX_DEG:
                 groups[i, j], groups[j, i] = _two_view_groups(views, (i, j), matrices[[i, j]], pose, device)
-    if progress is not None:
-        progress("predict", len(unordered), len(unordered))
+                if on_groups is not None:
+                    on_groups([groups[i, j], groups[j, i]])
+        if progress is not None:
+            progress("predict", done, len(unordered))
     return [groups.get(pair) or _no_evidence(views, pair, matrices) for pair in pairs]
 
 

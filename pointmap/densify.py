@@ -11,7 +11,7 @@ from pointmap.alignment import Alignment
 from pointmap.geometry.cameras import original_intrinsics, pixel_grid, working_intrinsics
 from pointmap.geometry.sampling import sample
 from pointmap.geometry.visibility import contradicted_points
-from pointmap.progress import ProgressCallback
+from pointmap.progress import ProgressCallback, repeating
 from pointmap.scene import Scene, View
 from pointmap.stereo import refine_depths
 
@@ -82,13 +82,15 @@ def densify(
     confidences = [
         np.where(floating, 1, 1 + (confidence - 1) * (1 + _CONFIRMED * confirmed)).astype(confidence.dtype)
         for confidence, confirmed, floating in zip(
-            alignment.confidences, sure, contradicted(refined, sure), strict=True
+            alignment.confidences, sure, contradicted(refined, sure, progress=progress), strict=True
         )
     ]
     return replace(refined, confidences=confidences)
 
 
-def contradicted(alignment: Alignment | Scene, sure: Sequence[np.ndarray]) -> list[np.ndarray]:
+def contradicted(
+    alignment: Alignment | Scene, sure: Sequence[np.ndarray], *, progress: ProgressCallback | None = None
+) -> list[np.ndarray]:
     """True at pixels that nothing confirms and that hang in front of a surface that stereo confirms in another photo.
 
     Args:
@@ -102,7 +104,11 @@ def contradicted(alignment: Alignment | Scene, sure: Sequence[np.ndarray]) -> li
     depths = [torch.from_numpy(alignment.depths[index]).float() for index in registered]
     ranks = [torch.from_numpy((sure[index] > _SURE) + 1.0).float() for index in registered]
     for index, wrong in zip(
-        registered, contradicted_points(depths, ranks, matrices, poses, tolerance=_IN_FRONT), strict=True
+        registered,
+        contradicted_points(
+            depths, ranks, matrices, poses, tolerance=_IN_FRONT, on_view=repeating(progress, "stereo", 1, 1)
+        ),
+        strict=True,
     ):
         floating[index] = wrong.numpy()
     return floating

@@ -7,9 +7,8 @@ results.
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from pointmap.errors import InputError
 from pointmap.geometry.matching import PairMatches
 from pointmap.match.keypoints import to_working
 from pointmap.match.tokens import match_tokens
+from pointmap.memory import OutOfMemory, explained, ran_out
 from pointmap.models import Encoding, Network
 from pointmap.progress import ProgressCallback
 from pointmap.scene import Group, PairPrediction, View
@@ -44,48 +44,54 @@ def predict_pairs(
     batch_size: int | None = None,
     cache: str | Path | None = None,
     sky: "SkyMaps | None" = None,
+    notes: list[str] | None = None,
+    on_groups: Callable[[list[Group]], None] | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[Group]:
-    """Predict all pairs.
+    """Predict all pairs; those of the first two photos by themselves, so that there is soon something to show.
 
     Args:
         pairs: Indices (i, j); the result for a pair is in the camera frame of i.
-        batch_size: Pairs that are decoded together; default by memory.
+        batch_size: Pairs that are decoded together; default by memory. Where that runs out, fewer from then on.
         cache: Folder for predictions. What it has of this network and these photos is not computed again.
         sky: Gathers what the network says of the sky.
+        notes: Gathers sentences for people, on memory that ran out.
+        on_groups: Called with the groups of every batch as soon as they are there, before `progress`.
         progress: Called with ("predict", done, total) after every batch; what is done is in the cache by then.
 
     Returns:
         One group of two views per pair, in order, on the CPU; a pixel whose point is not finite has confidence 1.
+
+    Raises:
+        OutOfMemory: A single pair does not fit.
     """
     store = _Cache(Path(cache), network, views) if cache is not None else None
-    groups: dict[tuple[int, int], Group] = {}
-    missing = []
+    groups: dict[tuple[int, ...], Group] = {}
+    wanted = list(dict.fromkeys(pairs))
 
-    def take(predicted: _Predicted) -> None:
-        group = predicted.group
-        groups[group.views[0], group.views[1]] = group
-        if sky is not None and predicted.sky is not None:
-            for view, share in zip(group.views, predicted.sky, strict=True):
-                sky.add(view, share)
-
-    for pair in dict.fromkeys(pairs):
-        found = store.load(pair) if store else None
-        if found is None:
-            missing.append(pair)
-        else:
-            take(found)
-    total = len(groups) + len(missing)
-    if progress is not None:
-        progress("predict", len(groups), total)
-    encoder = _Encoder(network, views)
-    for batch in _batches(missing, views, batch_size or _fitting_batch(network, views)):
-        for predicted in _decode(network, encoder, batch):
-            take(predicted)
-            if store:
-                store.save(predicted)
+    def take(batch: list[_Predicted]) -> None:
+        for predicted in batch:
+            group = predicted.group
+            groups[group.views] = group
+            if sky is not None and predicted.sky is not None:
+                for view, share in zip(group.views, predicted.sky, strict=True):
+                    sky.add(view, share)
+        if on_groups is not None and batch:
+            on_groups([predicted.group for predicted in batch])
         if progress is not None:
-            progress("predict", len(groups), total)
+            progress("predict", len(groups), len(wanted))
+
+    take([found for pair in wanted if (found := store.load(pair)) is not None] if store else [])
+    predictor = _Predictor(network, views, batch_size or _fitting_batch(network, views))
+    for batch in predictor([pair for pair in wanted if pair not in groups]):
+        if store:
+            for predicted in batch:
+                store.save(predicted)
+        take(batch)
+    if notes is not None and predictor.size < predictor.intended:
+        notes.append(
+            f"Memory ran out: pairs were predicted {predictor.size} at a time instead of {predictor.intended}."
+        )
     return [groups[pair] for pair in pairs]
 
 
@@ -132,6 +138,9 @@ def predict_matches(
 
     Returns:
         Matches in pixels of `views`.
+
+    Raises:
+        OutOfMemory: Two photos do not fit.
     """
     encoder = _Encoder(network, large_views)
     unordered = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
@@ -140,8 +149,9 @@ def predict_matches(
     for done, (i, j) in enumerate(unordered):
         if progress is not None:
             progress("match", done, len(unordered))
-        encoding_i, encoding_j = encoder([i]), encoder([j])
-        similarity = network.match_similarity(encoding_i, encoding_j)
+        with explained("matching two photos"):
+            encoding_i, encoding_j = encoder([i]), encoder([j])
+            similarity = network.match_similarity(encoding_i, encoding_j)
         assert similarity is not None
         pixels_i, pixels_j, weights, from_i = match_tokens(similarity[0], encoding_i.grid, encoding_j.grid, patch)
         found.append(
@@ -166,16 +176,44 @@ class _Predicted:
     """How likely a pixel shows sky, 0 to 255, of both views; None for networks that do not say."""
 
 
-def _decode(network: Network, encoder: "_Encoder", batch: list[tuple[int, int]]) -> list[_Predicted]:
-    """Predict one batch; in halves where a GPU's memory does not hold it."""
-    try:
-        prediction = network.decode(encoder([i for i, _ in batch]), encoder([j for _, j in batch]))
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            raise
-        middle = len(batch) // 2
-        return _decode(network, encoder, batch[:middle]) + _decode(network, encoder, batch[middle:])
-    return [_predicted(pair, prediction, index) for index, pair in enumerate(batch)]
+class _Predictor:
+    """Predicts pairs in batches; in smaller ones from where memory ran out."""
+
+    def __init__(self, network: Network, views: Sequence[View], size: int) -> None:
+        self.network, self.views = network, views
+        self.encoder = _Encoder(network, views)
+        self.intended = self.size = size
+
+    def __call__(self, pairs: Sequence[tuple[int, int]]) -> Iterator[list[_Predicted]]:
+        """Batch after batch, first the pairs of two photos; in each, first views have one size, and second ones too."""
+        begin = [pair for pair in pairs if set(pair) == set(pairs[0])]
+        rest = [pair for pair in pairs if set(pair) != set(pairs[0])]
+        for same in [*_by_sizes(begin, self.views), *_by_sizes(rest, self.views)]:
+            done = 0
+            while done < len(same):
+                batch = same[done : done + self.size]
+                found = self._predict(batch)
+                if found is not None:
+                    yield found
+                    done += len(batch)
+                elif len(batch) > 1:
+                    self.size = len(batch) // 2
+                elif not self.encoder.forget():
+                    height, width = max(self.views[view].image.shape[:2] for view in batch[0])
+                    raise OutOfMemory(f"predicting a pair of photos of {width} x {height} pixels")
+
+    def _predict(self, batch: list[tuple[int, int]]) -> list[_Predicted] | None:
+        """One batch; None where memory does not hold it."""
+        try:
+            prediction = self.network.decode(self.encoder([i for i, _ in batch]), self.encoder([j for _, j in batch]))
+            return [_predicted(pair, prediction, index) for index, pair in enumerate(batch)]
+        except Exception as error:
+            if not ran_out(error):
+                raise
+        # Only here is what the exception's frames held gone.
+        if self.network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
 
 
 class _Encoder:
@@ -200,6 +238,13 @@ class _Encoder:
             self.kept.popitem(last=False)
         return Encoding.cat(found)
 
+    def forget(self) -> bool:
+        """Free the memory of all encodings, and from now on keep few; False if that is no help."""
+        helps = self.keep_bytes > 0 and len(self.kept) > 0
+        self.keep_bytes = 0
+        self.kept.clear()
+        return helps
+
 
 def image_tensor(view: View, device: torch.device | str) -> Tensor:
     """A view as the network takes it: (1, 3, h, w) in [-1, 1]."""
@@ -207,13 +252,12 @@ def image_tensor(view: View, device: torch.device | str) -> Tensor:
     return pixels.float() / 127.5 - 1
 
 
-def _batches(pairs: Sequence[tuple[int, int]], views: Sequence[View], size: int) -> Iterator[list[tuple[int, int]]]:
-    """Batches whose first views have one size, and whose second views have one size."""
-    shapes = {pair: (views[pair[0]].image.shape, views[pair[1]].image.shape) for pair in pairs}
-    for shape in dict.fromkeys(shapes.values()):
-        same = iter([pair for pair in pairs if shapes[pair] == shape])
-        while batch := list(islice(same, size)):
-            yield batch
+def _by_sizes(pairs: Sequence[tuple[int, int]], views: Sequence[View]) -> list[list[tuple[int, int]]]:
+    """The pairs whose first views have one size, and whose second views have one size, together."""
+    found: dict[tuple[tuple[int, ...], ...], list[tuple[int, int]]] = {}
+    for i, j in pairs:
+        found.setdefault((views[i].image.shape, views[j].image.shape), []).append((i, j))
+    return list(found.values())
 
 
 def _fitting_batch(network: Network, views: Sequence[View]) -> int:

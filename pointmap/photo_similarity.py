@@ -1,6 +1,6 @@
 """How alike photos are to the network: what pairs by content are chosen by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,12 +9,14 @@ from torch import Tensor
 
 from pointmap.inference import image_tensor
 from pointmap.models import Encoding, Network
-from pointmap.progress import ProgressCallback
+from pointmap.progress import ProgressCallback, repeating
 from pointmap.scene import View
 from pointmap.shapes import Float
 
 _TOKENS = 12
 """Along the long side of the thumbnails that are compared. As many as in working images tell no better."""
+_ROWS = 8
+"""Photos that are compared with all before them, until progress is told again."""
 _MOST_MATCHED = 500
 """Photos up to which all are matched with all; the number of pairs grows with the square."""
 
@@ -33,7 +35,7 @@ def photo_similarity(
     """
     encodings = encode_thumbnails(network, views, progress=progress)
     if network.config.match_dim and len(views) <= _MOST_MATCHED:
-        return _shared_tokens(network, encodings)
+        return _shared_tokens(network, encodings, repeating(progress, "compare", len(views), len(views)))
     means = _means(encodings)
     return (means @ means.mT).cpu().numpy()
 
@@ -74,9 +76,11 @@ def _means(encodings: Sequence[Encoding]) -> Float[Tensor, "n d"]:
     return F.normalize(means - means.mean(dim=0), dim=1)
 
 
-def _shared_tokens(network: Network, encodings: list[Encoding]) -> Float[np.ndarray, "n n"]:
+def _shared_tokens(network: Network, encodings: list[Encoding], on_row: Callable[[], None]) -> Float[np.ndarray, "n n"]:
     shared = np.eye(len(encodings))
     for i, first in enumerate(encodings):
+        if i % _ROWS == 0 and i > 0:
+            on_row()
         for j in range(i):
             shared[i, j] = shared[j, i] = _shared(network, first, encodings[j])
     return shared

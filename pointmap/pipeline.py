@@ -13,18 +13,19 @@ import numpy as np
 import torch
 
 from pointmap.alignment import Alignment
-from pointmap.alignment.known_world import at_predicted_scale
 from pointmap.checkpoints import load_model
 from pointmap.classical import CONFIG as CLASSICAL
 from pointmap.classical import classical_groups
 from pointmap.densify import STEREO_SIZE, densify, is_worthwhile
+from pointmap.early_scenes import EarlyScenes, SceneProgress
 from pointmap.errors import InputError
-from pointmap.geometry.cameras import original_intrinsics
 from pointmap.geometry.matching import PairMatches
 from pointmap.images import LoadedPhotos, iter_views, load_views
 from pointmap.inference import SkyMaps, predict_matches, predict_pairs
+from pointmap.kept_pixels import masked_group, masked_matches
 from pointmap.match import KEYPOINT_SIZE, LEAST_KEYPOINT_SIZE, EpipolarMatches, Matcher
 from pointmap.matchers import exact_matches
+from pointmap.memory import explained
 from pointmap.models import Network
 from pointmap.pairs import make_pairs
 from pointmap.pairs.make import RETRIEVAL_ABOVE
@@ -32,12 +33,12 @@ from pointmap.photo_descriptors import similarity_by
 from pointmap.photo_priors import read_photo_priors
 from pointmap.pose_sources import pose_photos
 from pointmap.priors import KnownDistance, Soft
-from pointmap.progress import ProgressBar, ProgressCallback
-from pointmap.scene import Group, Scene, View
+from pointmap.progress import ProgressBar, ProgressCallback, repeating
+from pointmap.scene import Scene, View
+from pointmap.scene_maker import SceneMaker
 from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_report, plan_orbit
 
 Photos = str | Path | Sequence[Any]
-SceneProgress = Callable[[str, int, int, Scene | None], None]
 
 
 def reconstruct(
@@ -113,7 +114,9 @@ def reconstruct(
             people use one camera and do not zoom.
         cache: Folder for the network's predictions; an interrupted run continues from it.
         progress: True shows bars; a `callback(stage, done, total, scene_so_far)` may raise `pointmap.Cancelled`.
-            `scene_so_far` is None until there is one.
+            `scene_so_far` is a rough scene as soon as two photos are predicted, again as more are while that takes
+            little time, after the alignment what it found, with the stage "done" what is returned, and else None.
+            Photos that it does not have yet are not registered.
         seed: Of everything random.
 
     Returns:
@@ -122,7 +125,7 @@ def reconstruct(
         says why.
 
     Raises:
-        InputError: The photos or a setting cannot be used; the message says what to do.
+        InputError: The photos or a setting cannot be used, or memory ran out; the message says what to do.
         Cancelled: Raised by the callback.
     """
     for name, source, known in (
@@ -163,7 +166,7 @@ def reconstruct(
         if subject == "object":
             with clock("masks"):
                 given = None if masks is None else priors.masks
-                found = find_subject(sized.all(MASK_SIZE), given)
+                found = find_subject(sized.all(MASK_SIZE, repeating(tell, "masks")), given)
                 keep = [found.keep(view) for view in views]
                 sized = replace(sized, look=found.isolated)
         seen = [sized.look(view) for view in views]
@@ -177,28 +180,31 @@ def reconstruct(
                 similarity=similarity if network or descriptor != "network" else None,
             )
         to_matches = refine == "ba" and (network is None or config.match_dim > 0)
+        sky, notes = SkyMaps(), list[str]()
+        make_scene = SceneMaker(views, keep, priors, config.metric, sky)
+        early = EarlyScenes(progress, make_scene, seed=seed) if callable(progress) else None
+        watched: ProgressCallback = early or tell
+        predicting: dict[str, Any] = {"on_groups": early.add if early else None, "progress": watched}
+        if network:
+            with clock("predict"):
+                groups = predict_pairs(network, seen, pair_list, cache=cache, sky=sky, notes=notes, **predicting)
         keypoints: list[EpipolarMatches] = []
         if len(views) > 1 and (to_matches or poses != "network"):
             with clock("keypoints"):
                 large = sized.one_by_one(LEAST_KEYPOINT_SIZE, KEYPOINT_SIZE)
-                keypoints = exact_matches(matcher, views, large, keep, pair_list, network=network, progress=tell)
+                keypoints = exact_matches(matcher, views, large, keep, pair_list, network=network, progress=watched)
+        if network is None:
+            with clock("predict"):
+                exact, K = [pair.matches for pair in keypoints], priors.start.intrinsics
+                groups = classical_groups(seen, pair_list, exact, intrinsics=K, device=device or "cpu", **predicting)
+        groups = [masked_group(group, keep) for group in groups]
         matches: list[PairMatches] = []
         matched_views: list[View] | None = None
-        sky = SkyMaps()
-        with clock("predict"):
-            if network:
-                groups = predict_pairs(network, seen, pair_list, cache=cache, sky=sky, progress=tell)
-            else:
-                exact = [pair.matches for pair in keypoints]
-                groups = classical_groups(
-                    seen, pair_list, exact, intrinsics=priors.start.intrinsics, device=device or "cpu", progress=tell
-                )
-        groups = [_masked(group, keep) for group in groups]
         if network and to_matches:
             with clock("match"):
-                matched_views = sized.all(config.match_size or config.working_size)
-                matches = predict_matches(network, views, matched_views, pair_list, progress=tell)
-                matches = [_kept(match, keep) for match in matches]
+                matched_views = sized.all(config.match_size or config.working_size, repeating(watched, "match"))
+                matches = predict_matches(network, views, matched_views, pair_list, progress=watched)
+                matches = [masked_matches(match, keep) for match in matches]
         with clock("align"):
             posed = pose_photos(
                 groups,
@@ -218,37 +224,19 @@ def reconstruct(
         if depth == "auto":
             depth = "stereo" if is_worthwhile(alignment, views) else "network"
         if depth == "stereo":
+            if early:
+                early.show("align", alignment)
             with clock("stereo"):
                 if (image_size or config.working_size) >= STEREO_SIZE:
                     compared = seen
                 elif matched_views is not None and config.match_size == STEREO_SIZE:
                     compared = matched_views
                 else:
-                    compared = sized.all(STEREO_SIZE)
+                    compared = sized.all(STEREO_SIZE, repeating(tell, "stereo"))
                 where = network.device if network else device or "cpu"
                 alignment = densify(alignment, views, compared, device=where, progress=tell)
-        metric = config.metric and not priors.tell_scale
-        alignment = priors.settle(at_predicted_scale(alignment) if metric else alignment)
-        scene = Scene(
-            names=tuple(view.name for view in views),
-            paths=tuple(view.path for view in views),
-            image_sizes=np.array([view.original_size for view in views]),
-            intrinsics=np.stack(
-                [
-                    original_intrinsics(K, view.working_from_original)
-                    for K, view in zip(alignment.intrinsics, views, strict=True)
-                ]
-            ),
-            world_from_cam=alignment.world_from_cam,
-            depths=[np.where(mask, depth, 0) for depth, mask in zip(alignment.depths, keep, strict=True)],
-            confidences=alignment.confidences,
-            colors=[view.image for view in views],
-            working_intrinsics=alignment.intrinsics,
-            registered=alignment.registered,
-            metric=metric,
-            sky=sky.maps(views),
-            report=_report(clock, network, loaded, pair_list, alignment) | {"poses": posed.report, "depth": depth},
-        )
+        report = _report(clock, network, loaded, pair_list, alignment)
+        scene = make_scene(alignment, report | {"poses": posed.report, "depth": depth, "notes": notes})
         if found and orbit:
             scene.report["object"] = object_report(found, orbit, scene)
         if callable(progress):
@@ -277,13 +265,14 @@ class _Sizes:
     look: Callable[[View], View] = lambda view: view
     """What stages see of a photo."""
 
-    def all(self, size: int) -> list[View]:
-        """All at once."""
+    def all(self, size: int, on_photo: Callable[[], None]) -> list[View]:
+        """All at once; `on_photo` may raise."""
         if all(max(view.image.shape[:2]) == size for view in self.views):
             return [self.look(view) for view in self.views]
-        large = {
-            view.name: view for view in iter_views(self.photos, image_size=(size, size), patch_size=self.patch_size)
-        }
+        large = {}
+        for view in iter_views(self.photos, image_size=(size, size), patch_size=self.patch_size):
+            on_photo()
+            large[view.name] = view
         return [self.look(large.get(view.name, view)) for view in self.views]
 
     def one_by_one(self, least: int, most: int) -> Iterator[View]:
@@ -298,25 +287,6 @@ class _Sizes:
                 yield self.look(view)
 
 
-def _masked(group: Group, keep: list[np.ndarray]) -> Group:
-    """The group with confidence 1, which weighs nothing, where pixels are not kept."""
-    confidences = [
-        torch.where(torch.from_numpy(keep[view]), torch.as_tensor(confidence), 1.0)
-        for view, confidence in zip(group.views, group.confidences, strict=True)
-    ]
-    return replace(group, confidences=confidences)
-
-
-def _kept(match: PairMatches, keep: list[np.ndarray]) -> PairMatches:
-    """The matches whose both ends are kept."""
-    inside = torch.ones(len(match.weights), dtype=torch.bool)
-    for view, pixels in ((match.view_i, match.pixels_i), (match.view_j, match.pixels_j)):
-        height, width = keep[view].shape
-        x, y = pixels.round().long().unbind(-1)
-        inside &= torch.from_numpy(keep[view])[y.clamp(0, height - 1), x.clamp(0, width - 1)]
-    return match.select(inside)
-
-
 class _Clock:
     """Seconds per stage."""
 
@@ -326,7 +296,8 @@ class _Clock:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
-        yield
+        with explained(f"in the stage {stage!r}"):
+            yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
 
 

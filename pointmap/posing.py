@@ -15,7 +15,7 @@ from pointmap.geometry.focal import default_focal, estimate_focal
 from pointmap.geometry.matching import PairMatches
 from pointmap.match import correct_groups, search_focals, trust, verify
 from pointmap.priors import KnownDistance
-from pointmap.progress import ProgressCallback
+from pointmap.progress import ProgressCallback, repeating
 from pointmap.scene import Group
 
 _MATCH_ERROR = 1.5 / 320
@@ -109,11 +109,13 @@ def pose_views(
     known = np.array([K is not None for K in priors.intrinsics])
     told = np.array([K is not None for K in first.intrinsics])
     max_error_px = _MATCH_ERROR * max(max(shape) for shape in shapes)
-    intrinsics = search_focals(matches, _implied(groups, shapes, first), told, max_error_px=max_error_px)
-    poses = [
-        verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px)
-        for match in matches
-    ]
+    wait = repeating(progress, "align")
+    implied = _implied(groups, shapes, first)
+    intrinsics = search_focals(matches, implied, told, max_error_px=max_error_px, on_trial=wait)
+    poses = []
+    for match in matches:
+        wait()
+        poses.append(verify(match, intrinsics[match.view_i], intrinsics[match.view_j], max_error_px=max_error_px))
     groups = correct_groups(groups, matches, poses, intrinsics)
     settings["pixels_per_view"] = _PIXELS_PER_VIEW
     alignment = align(groups, **settings)

@@ -8,6 +8,11 @@ ProgressCallback = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise `pointmap.errors.Cancelled` to stop the work."""
 
 
+def repeating(progress: ProgressCallback | None, stage: str, done: int = 0, total: int = 1) -> Callable[[], None]:
+    """A function that says the same each time: for long work without news, so that the callback can stop it."""
+    return lambda: None if progress is None else progress(stage, done, total)
+
+
 class ProgressBar:
     """A terminal progress bar with an ETA, one line per stage. Use as a context manager."""
 

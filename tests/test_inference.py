@@ -8,6 +8,7 @@ import torch
 
 from pointmap.errors import Cancelled, InputError
 from pointmap.inference import SkyMaps, image_tensor, network_fingerprint, predict_pairs
+from pointmap.memory import OutOfMemory
 from pointmap.models import PRESETS, Network
 from pointmap.scene import View
 
@@ -103,21 +104,90 @@ def test_batches_change_nothing(network):
         torch.testing.assert_close(a.points[1], b.points[1], rtol=1e-4, atol=1e-5)
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_halved(network, monkeypatch):
-    decode, sizes = network.decode, []
+MEMORY_RAN_OUT = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to ..."),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY_RAN_OUT, ids=lambda error: type(error).__name__)
+def test_batches_are_smaller_from_where_memory_ran_out_and_a_note_says_so(error, network, monkeypatch):
+    decode, sizes, notes = network.decode, [], []
 
     def small_memory(encoding_i, encoding_j):
         sizes.append(len(encoding_i))
         if len(encoding_i) > 2:
-            raise torch.OutOfMemoryError
+            raise error
         return decode(encoding_i, encoding_j)
 
     monkeypatch.setattr(network, "decode", small_memory)
+    views, pairs = make_views(*[(32, 48)] * 4), [(i, j) for i in range(4) for j in range(4) if i != j]
 
-    groups = predict_pairs(network, make_views((32, 48), (32, 48), (32, 48)), COMPLETE, batch_size=6)
+    groups = predict_pairs(network, views, pairs, batch_size=8, notes=notes)
+
+    assert [group.views for group in groups] == pairs
+    assert sizes == [2, 8, 4, 2, 2, 2, 2, 2]
+    assert notes == ["Memory ran out: pairs were predicted 2 at a time instead of 8."]
+
+
+def test_encodings_are_given_up_before_the_work_is(network, monkeypatch):
+    decode, encode, failed = network.decode, count_calls(monkeypatch, network, "encode"), []
+
+    def full_of_encodings(encoding_i, encoding_j):
+        if len(encode) == 3 and not failed:
+            failed.append(True)
+            raise MemoryError
+        return decode(encoding_i, encoding_j)
+
+    monkeypatch.setattr(network, "decode", full_of_encodings)
+    notes = []
+
+    groups = predict_pairs(network, make_views((32, 48), (32, 48), (32, 48)), COMPLETE, batch_size=1, notes=notes)
 
     assert [group.views for group in groups] == COMPLETE
-    assert sizes == [6, 3, 1, 2, 3, 1, 2]
+    assert len(encode) > 3
+    assert notes == []
+
+
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_a_pair_that_does_not_fit_into_memory_costs_advice(part, network, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(network, part, no_memory)
+
+    with pytest.raises(OutOfMemory, match=r"48 x 32 pixels.*smaller image_size.*fewer photos.*device='cpu'"):
+        predict_pairs(network, make_views((32, 48), (32, 48), (32, 48)), COMPLETE, batch_size=4)
+
+
+def test_other_errors_are_no_matter_of_memory(network, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(network, "decode", broken)
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        predict_pairs(network, make_views((32, 48), (32, 48)), [(0, 1), (1, 0)])
+
+
+def test_the_first_two_photos_come_first_and_groups_are_told_as_they_come(network, tmp_path):
+    views, told = make_views((32, 48), (32, 48), (32, 48)), []
+
+    def run():
+        told.clear()
+        predict_pairs(
+            network,
+            views,
+            COMPLETE,
+            batch_size=3,
+            cache=tmp_path,
+            on_groups=lambda groups: told.append([group.views for group in groups]),
+        )
+        return told
+
+    assert run() == [[(0, 1), (1, 0)], [(0, 2), (2, 0), (1, 2)], [(2, 1)]]
+    assert run() == [COMPLETE]  # from the cache
 
 
 def test_one_photo_is_its_own_pair(network):

@@ -319,7 +319,7 @@ def test_the_callback_sees_every_stage_and_can_cancel_each(photos, weights):
     stages = []
     pointmap.reconstruct(photos, model=weights, progress=lambda stage, *_: stages.append(stage))
     seen = [stage for stage in dict.fromkeys(stages) if stage != "adjust"]  # only where matches agree on poses
-    assert seen == ["load", "keypoints", "predict", "match", "align", "done"]
+    assert seen == ["load", "predict", "keypoints", "match", "align", "done"]
 
     for stage in ("load", "predict", "match", "keypoints", "align"):
 

@@ -7,8 +7,8 @@ import torch
 from pointmap.errors import Cancelled
 from pointmap.geometry.tokens import token_pixels
 from pointmap.inference import predict_matches
+from pointmap.kept_pixels import masked_matches
 from pointmap.models import PRESETS, Network
-from pointmap.pipeline import _kept
 from pointmap.scene import View
 
 
@@ -72,7 +72,7 @@ def test_matches_that_end_outside_what_is_kept_are_left_out(network, monkeypatch
     keep = [np.ones((32, 48), bool) for _ in range(3)]
     keep[2][:, 20:] = False
 
-    kept = _kept(match, keep)
+    kept = masked_matches(match, keep)
 
     assert 0 < len(kept.weights) < len(match.weights)
     assert (kept.pixels_j[:, 0].round() < 20).all()

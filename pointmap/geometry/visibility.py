@@ -1,7 +1,7 @@
 """What other views say of a view's points: in front of what they see there can be none, or they would not see past it;
 what is behind is hidden from them, and they say nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ def contradicted_points(
     *,
     tolerance: float = 0.001,
     neighbours: Sequence[Iterable[int]] | None = None,
+    on_view: Callable[[], None] | None = None,
 ) -> list[Bool[Tensor, "_ _"]]:
     """True where a surer view sees through a pixel's point, as in the clean-up of DUSt3R's point clouds.
 
@@ -30,6 +31,7 @@ def contradicted_points(
         intrinsics: Pinhole K without skew, in pixels of the depth maps.
         tolerance: How far in front a point must be, as a share of the depth that the other view sees.
         neighbours: Per view, those that may contradict it; default all.
+        on_view: Called for each; may raise.
     """
     depths = _known(depths)
     # What a view sees, one row per pixel, so that both numbers are fetched at once: what lies nearer than the first is
@@ -40,6 +42,8 @@ def contradicted_points(
     ]
     contradicted = []
     for i, (depth, confidence) in enumerate(zip(depths, confidences, strict=True)):
+        if on_view is not None:
+            on_view()
         hidden = torch.zeros(depth.numel(), dtype=torch.bool, device=depth.device)
         others = range(len(depths)) if neighbours is None else neighbours[i]
         for j, image in _images(i, others, depths, intrinsics, world_from_cam):

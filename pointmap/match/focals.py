@@ -1,6 +1,6 @@
 """Focal lengths that make the most matches agree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,12 +28,14 @@ def search_focals(
     known: Bool[np.ndarray, "views"],
     *,
     max_error_px: float,
+    on_trial: Callable[[], None] | None = None,
 ) -> Float[np.ndarray, "views 3 3"]:
     """Scale the focal lengths that are not known by the one factor under which most matches agree on relative poses.
 
     Args:
         intrinsics: The start: K of every view in the pixels of the matches.
         known: Views whose intrinsics are kept.
+        on_trial: Called before each of a dozen factors is tried; may raise.
     """
     usable = [match for match in matches if not (known[match.view_i] and known[match.view_j])]
     if not usable:
@@ -46,6 +48,8 @@ def search_focals(
     shifts = np.linspace(-_SPREAD, _SPREAD, _STEPS)
     scores = []
     for shift in shifts:
+        if on_trial is not None:
+            on_trial()
         trial = _scaled(intrinsics, known, shift)
         poses = [verify(m, trial[m.view_i], trial[m.view_j], max_error_px=max_error_px) for m in best]
         agreeing = sum(0 if pose is None else int(pose.inliers.sum()) for pose in poses)

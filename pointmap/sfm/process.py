@@ -12,6 +12,9 @@ from pointmap.extras import require
 from pointmap.progress import ProgressCallback
 
 _POLL_SECONDS = 0.05
+_STAGES = {"incremental": "map", "global": "map"}
+_SILENT_SECONDS = 0.5
+"""After which the last news is told once more, so that a callback can stop work that takes long."""
 
 
 class SfmFailed(RuntimeError):
@@ -33,6 +36,7 @@ def run_worker(
         settings: Arguments of the task but for the folder, as plain JSON values.
         threads: That libraries below may use.
         time_limit: Seconds until it is stopped.
+        progress: Called with what the task tells, twice a second at least.
 
     Raises:
         InputError: pycolmap is missing.
@@ -46,7 +50,8 @@ def run_worker(
     # The package may be on the path of this process alone.
     here = str(Path(__file__).resolve().parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    start, told = time.monotonic(), None
+    start = asked = time.monotonic()
+    told = json.dumps([_STAGES.get(task, task), 0, 1])
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "pointmap.sfm.worker", str(folder)],
@@ -62,11 +67,13 @@ def run_worker(
                     break
                 except subprocess.TimeoutExpired:
                     pass
-                if time_limit is not None and time.monotonic() - start > time_limit:
+                now = time.monotonic()
+                if time_limit is not None and now - start > time_limit:
                     raise SfmFailed(f"COLMAP did not end within {time_limit:g} s, and was stopped ({task}).")
-                if progress is not None and news.is_file() and (now := news.read_text()) != told:
-                    told = now
-                    progress(*json.loads(now))
+                said = news.read_text() if news.is_file() else told
+                if progress is not None and (said != told or now - asked > _SILENT_SECONDS):
+                    told, asked = said, now
+                    progress(*json.loads(told))
         finally:
             if child.poll() is None:
                 child.kill()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointmap.progress import ProgressCallback
+from pointmap.progress import ProgressCallback, repeating
 from pointmap.shapes import Float, Int
 from pointmap.stereo.blending import blend
 from pointmap.stereo.consistency import count_support
@@ -113,10 +113,14 @@ class Search:
         states: list[SearchState] = []
         least = self.settings.least_weight
         for level in range(self.levels):
-            states = [self._start(index, level, states) for index in range(len(self.images))]
+            wait = repeating(self.progress, "stereo", level * len(self.images), self.levels * len(self.images))
+            before, states = states, []
+            for index in range(len(self.images)):
+                wait()
+                states.append(self._start(index, level, before))
             views = [state.view for state in states]
             if level == 0:
-                self.sources = choose_sources(views, [state.depth for state in states], self.settings.max_sources)
+                self.sources = choose_sources(views, [state.depth for state in states], self.settings.max_sources, wait)
             projections = [
                 [Projection.between(state.view, views[j]) for j in partners]
                 for state, partners in zip(states, self.sources, strict=True)
@@ -128,7 +132,9 @@ class Search:
                 if self.progress is not None:
                     self.progress("stereo", level * len(states) + index + 1, self.levels * len(states))
             support = count_support(views, [depth for depth, _ in found], self.sources, projections)
+            wait = repeating(self.progress, "stereo", (level + 1) * len(states), self.levels * len(states))
             for state, (depth, confidence), supporters in zip(states, found, support, strict=True):
+                wait()
                 # The smaller sizes speak too: a fine search is sure of its narrow range only.
                 so_far = state.confidence
                 state.confidence = confidence * so_far.sqrt() * (supporters > 0)

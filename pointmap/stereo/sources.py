@@ -1,6 +1,6 @@
 """Which photos to compare a photo with: those that see the same from a little aside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +20,10 @@ _LEAST_SHARE = 0.05
 
 
 def choose_sources(
-    views: Sequence[StereoView], depths: Sequence[Float[Tensor, "h w"]], max_sources: int
+    views: Sequence[StereoView],
+    depths: Sequence[Float[Tensor, "h w"]],
+    max_sources: int,
+    on_view: Callable[[], None] | None = None,
 ) -> list[list[int]]:
     """For every view the views to compare it with, best first.
 
@@ -28,8 +31,13 @@ def choose_sources(
 
     Args:
         depths: z-depth of every view, of its size; 0 or NaN where unknown.
+        on_view: Called for each; may raise.
     """
-    scores = [[_worth(views, depths, i, j) for j in range(len(views))] for i in range(len(views))]
+    scores = []
+    for i in range(len(views)):
+        if on_view is not None:
+            on_view()
+        scores.append([_worth(views, depths, i, j) for j in range(len(views))])
     chosen = []
     for row in scores:
         order = sorted((j for j in range(len(row)) if row[j] > _LEAST_SHARE), key=lambda j: -row[j])
