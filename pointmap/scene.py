@@ -278,7 +278,7 @@ class Scene:
         return photo_maps(self, index, max_size=max_size, masks=masks, **keep)
 
     def point_cloud(
-        self, *, max_points: int | None = None, seed: int = 0, **keep: Unpack[Keep]
+        self, *, max_points: int | None = None, seed: int = 0, normals: bool = True, **keep: Unpack[Keep]
     ) -> "trimesh.PointCloud":
         """Coloured points of all registered photos, in the world frame.
 
@@ -289,11 +289,12 @@ class Scene:
         Args:
             max_points: Take so many, evenly over every photo, if there are more.
             seed: Of that choice.
+            normals: False leaves out "normal", which takes most of the time.
             keep: See `masks`.
         """
         from pointmap.fusion.cloud import point_cloud
 
-        return point_cloud(self, self.masks(**keep), max_points=max_points, seed=seed)
+        return point_cloud(self, self.masks(**keep), max_points=max_points, seed=seed, normals=normals)
 
     def mesh(
         self,

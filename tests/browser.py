@@ -45,11 +45,14 @@ def open_browser() -> Iterator:
 
 
 @contextmanager
-def open_page(browser, address: str, *, size: tuple[int, int] = (1000, 700), **context) -> Iterator:
+def open_page(
+    browser, address: str, *, size: tuple[int, int] = (1000, 700), expected: tuple[str, ...] = (), **context
+) -> Iterator:
     """A page at this address. In the end: no request left the machine, and the console showed no error.
 
     Args:
         size: Of the window, in pixels.
+        expected: Parts of errors that may be shown all the same.
         context: Of Playwright's `new_context`: color_scheme, has_touch, device_scale_factor.
     """
     settings = browser.new_context(viewport={"width": size[0], "height": size[1]}, **context)
@@ -64,7 +67,7 @@ def open_page(browser, address: str, *, size: tuple[int, int] = (1000, 700), **c
         page.goto(address)
         yield page
         assert outside == []
-        loud = [error for error in errors if not any(text in error for text in _HARMLESS)]
+        loud = [error for error in errors if not any(text in error for text in (*_HARMLESS, *expected))]
         assert loud == [], loud
     finally:
         settings.close()

@@ -1,4 +1,4 @@
-"""scene.html: one file with the scene and a viewer of it, which needs a browser and nothing else."""
+"""scene.html: one file with the scene and a viewer of it, which needs a browser and nothing else; and its parts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from pointmap.atomic import write_bytes
-from pointmap.export.frusta import make_frusta
-from pointmap.export.html_page import Packer, fill_page
+from pointmap.export.frusta import Frusta, make_frusta
+from pointmap.export.html_page import Packer, fill_page, join_block
 from pointmap.export.parts import MeshParts
 from pointmap.export.viewpoints import LevelFrame
 from pointmap.progress import ProgressCallback
@@ -51,7 +51,7 @@ def write_html(
         progress: Called with (stage, done, total) while the surface is made.
         keep: See `Scene.masks`.
     """
-    points = scene.point_cloud(max_points=max_points, seed=seed, **keep)
+    points = scene.point_cloud(max_points=max_points, seed=seed, normals=False, **keep)
     if mesh is True and len(points.vertices):
         mesh = scene.mesh(
             texture=texture,
@@ -61,21 +61,68 @@ def write_html(
             progress=progress,
             **keep,
         )
-    surface = None if isinstance(mesh, bool) else MeshParts.of(mesh)
-    frame = LevelFrame.of(scene, np.asarray(points.vertices))
+    surface = None if isinstance(mesh, bool) else mesh
+    about, content = _describe(scene, points, surface, texture_size=texture_size, photo_size=photo_size, seed=seed)
+    return write_bytes(path, fill_page(about, content))
+
+
+def pack_scene(
+    scene: Scene,
+    *,
+    surface: "trimesh.Trimesh | None" = None,
+    max_points: int = 400_000,
+    texture_size: int = 2048,
+    photo_size: int = 640,
+    seed: int = 0,
+    final: bool = True,
+    **keep: Unpack[Keep],
+) -> bytes:
+    """What `live_page` fetches: all that `write_html` puts into a page but the viewer.
+
+    Args:
+        surface: Of `Scene.mesh`.
+        max_points, texture_size, photo_size, seed, keep: See `write_html`.
+        final: False while the scene still grows and more is to come.
+
+    Returns:
+        The length of the description as four bytes, the lowest first; the description, JSON in UTF-8 with spaces behind
+        it up to a multiple of four bytes; the bytes that its entries point into.
+    """
+    points = scene.point_cloud(max_points=max_points, seed=seed, normals=False, **keep)
+    about, content = _describe(
+        scene, points, surface, texture_size=texture_size, photo_size=photo_size, seed=seed, final=final
+    )
+    return join_block(about, content)
+
+
+def _describe(
+    scene: Scene,
+    points: "trimesh.PointCloud",
+    mesh: "trimesh.Trimesh | None",
+    *,
+    texture_size: int,
+    photo_size: int,
+    seed: int,
+    final: bool = True,
+) -> tuple[dict[str, Any], bytearray]:
+    """The description that the viewer reads, and the bytes that its entries point into."""
+    surface = None if mesh is None else MeshParts.of(mesh)
+    frame, frusta = LevelFrame.of(scene, np.asarray(points.vertices)), make_frusta(scene)
     everything = [np.asarray(points.vertices), scene.world_from_cam[scene.registered, :3, 3]]
     if surface is not None:
         everything.append(surface.vertices)
     packer = Packer()
     about = {
+        "final": final,
         "unit": "m" if scene.metric else "units",
+        "viewer_from_world": frame.viewer_from_world,
         "reach": float(max(np.linalg.norm(frame.place(part), axis=-1).max(initial=0) for part in everything)),
-        "camera_size": make_frusta(scene).size,
+        "camera_size": frusta.size,
         "cloud": _cloud(scene, points, frame, packer, seed),
         "surface": _surface(surface, frame, packer, texture_size),
-        "photos": _photos(scene, frame, packer, photo_size),
+        "photos": _photos(scene, frusta, frame, packer, photo_size),
     }
-    return write_bytes(path, fill_page(about, packer.content))
+    return about, packer.content
 
 
 def _cloud(scene: Scene, points: "trimesh.PointCloud", frame: LevelFrame, packer: Packer, seed: int) -> dict[str, Any]:
@@ -113,18 +160,19 @@ def _covering_factor(positions: Float[np.ndarray, "n 3"], spacing: Float[np.ndar
 
     if len(positions) < 5:
         return 1.0
-    sample = np.random.default_rng(seed).choice(len(positions), min(2000, len(positions)), replace=False)
-    distances, _ = KDTree(positions).query(positions[sample], k=5)  # the first is the point itself
+    sample = np.random.default_rng(seed).choice(len(positions), min(1000, len(positions)), replace=False)
+    tree = KDTree(positions, leafsize=32, balanced_tree=False, compact_nodes=False)  # built in half the time
+    distances, _ = tree.query(positions[sample], k=5)  # the first is the point itself
     return 1.5 * float(np.median(distances[:, 4] / spacing[sample]))
 
 
 def _shows_sky(scene: Scene, metadata: dict[str, np.ndarray]) -> Bool[np.ndarray, "n"]:
     """Which points of a cloud `Scene.masks` would leave out as sky."""
-    everything, ground = scene.masks(min_confidence=0.0), scene.masks(min_confidence=0.0, mask_sky=True)
     sky = np.zeros(len(metadata["photo"]), bool)
-    for photo, (mask, rest) in enumerate(zip(everything, ground, strict=True)):
+    # The points were kept already; so what is left out now is sky.
+    for photo, ground in enumerate(scene.masks(min_confidence=0.0, mask_sky=True)):
         of_photo = metadata["photo"] == photo
-        sky[of_photo] = (mask & ~rest).reshape(-1)[metadata["pixel"][of_photo]]
+        sky[of_photo] = ~ground.reshape(-1)[metadata["pixel"][of_photo]]
     return sky
 
 
@@ -151,8 +199,7 @@ def _surface(parts: MeshParts | None, frame: LevelFrame, packer: Packer, texture
     }
 
 
-def _photos(scene: Scene, frame: LevelFrame, packer: Packer, photo_size: int) -> list[dict[str, Any]]:
-    frusta = make_frusta(scene)
+def _photos(scene: Scene, frusta: Frusta, frame: LevelFrame, packer: Packer, photo_size: int) -> list[dict[str, Any]]:
     colors = dict(zip(frusta.photos.tolist(), frusta.colors, strict=True))
     size = max(64, min(photo_size, int(np.sqrt(_PHOTO_PIXELS / max(len(scene), 1)))))
     entries = []

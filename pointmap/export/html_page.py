@@ -1,4 +1,4 @@
-"""The one page of scene.html: our viewer with a description of the scene and its bytes inside."""
+"""The page of our viewer: with a description of the scene and its bytes inside, or one that fetches them."""
 
 import base64
 import hashlib
@@ -21,6 +21,10 @@ _SCRIPTS = (
     "controls.js",
     "measure.js",
     "photos.js",
+    "outside.js",
+    "panel.js",
+    "stage.js",
+    "live.js",
     "page.js",
 )
 """In this order they are one script."""
@@ -78,17 +82,44 @@ def fill_page(about: dict[str, Any], content: bytes | bytearray) -> bytes:
         about: What `page.js` reads.
         content: The bytes that its entries point into.
     """
+    return _page(_described(about), content)
+
+
+def live_page(view_address: str = "view") -> bytes:
+    """The page without a scene, as UTF-8: it asks for one, shows it, and asks for the next, as long as it is open.
+
+    Args:
+        view_address: Where it asks, relative to its own address and of the same host: `view?after=N` answers 200 with
+            what `pack_scene` gave and its number in the header X-View, if that is greater than N; 204 if nothing
+            greater came for a while; 404 when the scene is gone. A header X-Scale, "factor unit", states the scale that
+            was set (unit: percent-encoded), in units per unit of the scene; a new one is posted to `scale` beside it,
+            as JSON {"factor", "unit"}.
+    """
+    return _page(_described({"follow": view_address}), b"", connect=b" connect-src 'self';")
+
+
+def join_block(about: dict[str, Any], content: bytes | bytearray) -> bytes:
+    """A description and its bytes in one: see `pointmap.export.html.pack_scene`."""
+    described = _described(about)
+    described += b" " * (-len(described) % 4)
+    return len(described).to_bytes(4, "little") + described + content
+
+
+def _described(about: dict[str, Any]) -> bytes:
+    return to_json(about, indent=None).encode("utf-8", "backslashreplace")
+
+
+def _page(described: bytes, content: bytes | bytearray, *, connect: bytes = b"") -> bytes:
     folder = files("pointmap.export") / "viewer"
     style = (folder / "page.css").read_text("utf-8")
     script = "(() => {\n" + "".join((folder / name).read_text("utf-8") for name in _SCRIPTS) + "})();\n"
-    # "<" in a name must not end the element; JSON may write it so.
-    described = to_json(about, indent=None).encode("utf-8", "backslashreplace").replace(b"<", b"\\u003c")
     parts = {
+        b"connect": connect,
         b"style": style.encode(),
         b"style_hash": _source_hash(style),
         b"script": script.encode(),
         b"script_hash": _source_hash(script),
-        b"about": described,
+        b"about": described.replace(b"<", b"\\u003c"),  # "<" in a name must not end the element; JSON may write it so.
         b"data": base64.b64encode(content),
     }
     page = (folder / "page.html").read_bytes()

@@ -18,7 +18,7 @@ _R2 = (0.7548776662466927, 0.5698402909980532)
 
 
 def point_cloud(
-    scene: Scene, masks: list[np.ndarray], *, max_points: int | None = None, seed: int = 0
+    scene: Scene, masks: list[np.ndarray], *, max_points: int | None = None, seed: int = 0, normals: bool = True
 ) -> "trimesh.PointCloud":
     """The points where the masks are True; see `Scene.point_cloud`."""
     import trimesh
@@ -26,7 +26,7 @@ def point_cloud(
     if max_points is not None and max_points < 1:
         raise InputError(f"max_points is {max_points}; give at least 1, or None for all points.")
     masks = _thin_out(masks, max_points, seed)
-    positions, colors, confidences, photos, pixels, spacings, normals = [], [], [], [], [], [], []
+    positions, colors, confidences, photos, pixels, spacings, directions = [], [], [], [], [], [], []
     for index, (mask, points) in enumerate(zip(masks, scene.pointmaps, strict=True)):
         positions.append(points[mask])
         colors.append(scene.colors[index][mask])
@@ -35,7 +35,8 @@ def point_cloud(
         pixels.append(np.flatnonzero(mask).astype(np.int32))
         focal_px = scene.working_intrinsics[index, 0, 0]
         spacings.append((scene.depths[index][mask] / focal_px).astype(np.float32))
-        normals.append(_normals(scene, index)[mask] if mask.any() else np.zeros((0, 3), np.float32))
+        if normals:
+            directions.append(_normals(scene, index)[mask] if mask.any() else np.zeros((0, 3), np.float32))
     return trimesh.PointCloud(
         np.concatenate([np.zeros((0, 3), np.float32), *positions]),
         np.concatenate([np.zeros((0, 3), np.uint8), *colors]),
@@ -44,7 +45,7 @@ def point_cloud(
             "photo": np.concatenate([np.zeros(0, np.int32), *photos]),
             "pixel": np.concatenate([np.zeros(0, np.int32), *pixels]),
             "spacing": np.concatenate([np.zeros(0, np.float32), *spacings]),
-            "normal": np.concatenate([np.zeros((0, 3), np.float32), *normals]),
+            **({"normal": np.concatenate([np.zeros((0, 3), np.float32), *directions])} if normals else {}),
         },
     )
 

@@ -11,7 +11,8 @@ import pytest
 from scenes import make_scene
 
 from pointmap import InputError
-from pointmap.export.html_page import Packer, fill_page
+from pointmap.export.html import pack_scene
+from pointmap.export.html_page import Packer, fill_page, live_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,3 +121,31 @@ def test_the_viewer_is_part_of_the_package():
     folder = ROOT / "pointmap" / "export"
     found = {path for pattern in packed["pointmap.export"] for path in folder.glob(pattern)}
     assert set((folder / "viewer").iterdir()) <= found
+
+
+def test_a_packed_scene_holds_what_the_page_holds(tmp_path):
+    scene = make_scene(num_photos=2)
+    surface = scene.mesh(method="grid", texture=True)
+    page = scene.export(tmp_path / "scene.html", mesh=surface)
+
+    block = pack_scene(scene, surface=surface)
+
+    length = int.from_bytes(block[:4], "little")
+    assert length % 4 == 0  # so that arrays in it are where browsers want them
+    assert json.loads(block[4 : 4 + length]) == about_of(page)
+    assert block[4 + length :] == data_of(page)
+    assert about_of(page)["final"] is True
+    growing = pack_scene(scene, max_points=10, final=False)
+    about = json.loads(growing[4 : 4 + int.from_bytes(growing[:4], "little")])
+    assert (about["final"], about["surface"], about["cloud"]["count"]) == (False, None, 10)
+
+
+def test_the_live_page_may_ask_its_own_host_and_nobody_else(tmp_path):
+    page = live_page("somewhere?key=</script>").decode()
+
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', page)[1]
+    assert policy.split("; ")[0] == "default-src 'none'"
+    assert "connect-src 'self'" in policy
+    assert "connect-src" not in fill_page({}, b"").decode().split("<style>")[0]
+    about = re.search(r'id="about">(.*?)</script>', page)[1]
+    assert json.loads(about) == {"follow": "somewhere?key=</script>"}

@@ -2,10 +2,9 @@
 
 class Ruler {
   /** `click` is the word for it: "Click" or "Tap". */
-  constructor(unit, click) {
-    this.unit = unit;
+  constructor(click) {
     this.click = click;
-    this.factor = 1; // of the unit, per scene unit
+    this.scale = { factor: 1, unit: "units" }; // so many of the unit per unit of the scene
     this.ends = [];
     this.active = false;
   }
@@ -26,13 +25,12 @@ class Ruler {
 
   /** Say how long the measured line really is. */
   calibrate(known, unit) {
-    this.factor = known / this.length;
-    this.unit = unit || "units";
+    this.scale = { factor: known / this.length, unit: unit || "units" };
   }
 
   get text() {
-    const value = this.length * this.factor;
-    return `${Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 })} ${this.unit}`;
+    const value = this.length * this.scale.factor;
+    return `${Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 })} ${this.scale.unit}`;
   }
 
   get reading() {

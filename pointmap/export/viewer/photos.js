@@ -2,27 +2,13 @@
 
 class Photos {
   /** `look` is told the index of the photo to look from; names are set as text, never as HTML. */
-  constructor(photos, look) {
-    this.photos = photos;
+  constructor(look) {
+    this.photos = [];
+    this.buttons = [];
     this.current = null;
-    this.panel = document.getElementById("photo");
-    this.buttons = photos.map((photo, index) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.title = photo.registered ? photo.name : `${photo.name} (not registered)`;
-      button.classList.toggle("left-out", !photo.registered);
-      button.setAttribute("aria-pressed", "false");
-      const image = document.createElement("img");
-      image.alt = button.title;
-      image.loading = "lazy";
-      image.src = imageAddress(photo.image);
-      button.append(image);
-      button.addEventListener("click", () => (this.current === index ? this.close() : this.open(index)));
-      return button;
-    });
-    document.getElementById("strip").append(...this.buttons);
-    document.getElementById("photo-close").addEventListener("click", () => this.close());
-    document.getElementById("photo-look").addEventListener("click", () => {
+    this.panel = $("photo");
+    $("photo-close").addEventListener("click", () => this.close());
+    $("photo-look").addEventListener("click", () => {
       this.panel.classList.add("small"); // or it would cover what is looked at
       look(this.current);
     });
@@ -31,19 +17,54 @@ class Photos {
     });
   }
 
+  /** Show these photos. One that is open stays open if it is still there. */
+  show(packed) {
+    const open = this.photos[this.current]?.name;
+    this.packed = packed;
+    this.photos = packed.about.photos;
+    this.left = packed.about.final ? "not registered" : "not placed yet";
+    for (const button of this.buttons.splice(this.photos.length)) button.remove();
+    while (this.buttons.length < this.photos.length) this.buttons.push(this.makeButton(this.buttons.length));
+    this.photos.forEach((photo, index) => {
+      const button = this.buttons[index];
+      button.title = photo.registered ? photo.name : `${photo.name} (${this.left})`;
+      button.classList.toggle("left-out", !photo.registered);
+      Object.assign(button.firstChild, { alt: button.title, src: packed.address(photo.image) });
+    });
+    if (open === undefined) return;
+    const index = this.photos.findIndex((photo) => photo.name === open);
+    this.mark(index < 0 ? null : index);
+    this.panel.hidden = index < 0;
+    if (index >= 0) this.fill(index);
+  }
+
+  makeButton(index) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    const image = document.createElement("img");
+    image.loading = "lazy";
+    button.append(image);
+    button.addEventListener("click", () => (this.current === index ? this.close() : this.open(index)));
+    $("strip").append(button);
+    return button;
+  }
+
   open(index) {
-    const photo = this.photos[index];
     this.mark(index);
-    document.getElementById("photo-name").textContent = photo.name;
-    const image = document.getElementById("photo-image");
-    image.src = imageAddress(photo.image);
-    image.alt = `Photo ${photo.name}`;
-    const size = `${photo.size[0]} x ${photo.size[1]} pixels`;
-    document.getElementById("photo-size").textContent = photo.registered ? size : `${size}, not registered`;
-    document.getElementById("photo-look").hidden = !photo.registered;
+    this.fill(index);
     this.panel.classList.remove("small");
     this.panel.hidden = false;
     this.buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  fill(index) {
+    const photo = this.photos[index];
+    $("photo-name").textContent = photo.name;
+    Object.assign($("photo-image"), { src: this.packed.address(photo.image), alt: `Photo ${photo.name}` });
+    const size = `${photo.size[0]} x ${photo.size[1]} pixels`;
+    $("photo-size").textContent = photo.registered ? size : `${size}, ${this.left}`;
+    $("photo-look").hidden = !photo.registered;
   }
 
   close() {

@@ -3,11 +3,13 @@
 const ATLAS_SIZE = 4096;
 const MAX_THUMBNAIL = 256;
 const PICK_SIZE = 17; // pixels around a click in which something may be hit
+const LOOKS = { colors: 0, texture: 1, clay: 2 };
 const EDGES = [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1]];
 
 class Renderer {
   constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false });
+    // Without a graphics card, smooth edges would take three times as long.
+    const gl = canvas.getContext("webgl2", { antialias: !drawsInSoftware(), alpha: false });
     if (!gl) throw new Error("This browser cannot draw in 3D (WebGL 2). Try another one, or switch on hardware acceleration.");
     this.gl = gl;
     this.canvas = canvas;
@@ -20,6 +22,19 @@ class Renderer {
     this.centres = this.makeCentres();
     this.blank = this.makeTexture(new Uint8Array([128, 128, 128, 255]));
     this.pickBuffer = this.makePickBuffer();
+    this.clear();
+  }
+
+  /** Forget the scene, and give its memory back. */
+  clear() {
+    const { gl } = this;
+    for (const object of [this.cloud, this.surface, this.cards, this.lines].filter(Boolean)) {
+      gl.deleteVertexArray(object.array);
+      for (const buffer of object.buffers) gl.deleteBuffer(buffer);
+      if (object.texture && object.texture !== this.blank) gl.deleteTexture(object.texture);
+    }
+    this.cloud = this.surface = this.cards = this.lines = null;
+    this.cameraSize = 0;
   }
 
   /** Points in the order of their confidence, the surest first; those of the sky come after all others. */
@@ -29,15 +44,20 @@ class Renderer {
     ]);
   }
 
-  addSurface(positions, { faces, colors, coordinates }) {
+  /** With one colour per vertex, or with an image and where each vertex is in it. */
+  addSurface(positions, { faces, colors, coordinates, texture }) {
     const looks = coordinates ? [2, coordinates, 2, true] : [1, colors, 3, true];
     this.surface = this.makeObject([[0, positions, 3], looks], faces);
+    this.surface.look = coordinates ? LOOKS.texture : LOOKS.colors;
     this.surface.texture = this.blank;
-    this.surface.textured = Boolean(coordinates);
+    if (!texture) return;
+    const limit = this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE);
+    const shrink = Math.min(1, limit / Math.max(texture.width, texture.height));
+    this.surface.texture = this.makeTexture(shrink < 1 ? drawn(texture, texture.width * shrink, texture.height * shrink) : texture);
   }
 
-  /** Pyramids, whose bases will carry the photos. */
-  addCameras(cameras, size) {
+  /** Pyramids, whose bases carry the images. */
+  addCameras(cameras, size, images) {
     const [starts, ends, colors, kinds, corners, faces] = [[], [], [], [], [], []];
     this.cameraSize = size;
     cameras.forEach((camera) => {
@@ -66,14 +86,8 @@ class Renderer {
     this.cards = this.makeObject([
       [0, Float32Array.from(corners), 3], [3, Uint32Array.from(cameras.flatMap((camera) => Array(4).fill(2 + camera.photo))), 1],
     ], Uint32Array.from(faces));
-    this.cards.texture = this.blank;
-    this.cards.textured = true;
-  }
-
-  setSurfaceTexture(image) {
-    const limit = this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE);
-    const shrink = Math.min(1, limit / Math.max(image.width, image.height));
-    this.surface.texture = this.makeTexture(shrink < 1 ? drawn(image, image.width * shrink, image.height * shrink) : image);
+    this.cards.look = LOOKS.texture;
+    this.setCardImages(images);
   }
 
   /** All photos in one texture, each on its pyramid. */
@@ -169,17 +183,17 @@ class Renderer {
       gl.bindVertexArray(this.cloud.array);
       for (const [first, count] of shown.ranges) if (count > 0) gl.drawArrays(gl.POINTS, first, count);
     }
-    const triangles = (object) => {
+    const triangles = (object, look = object.look) => {
       const places = use("triangles");
       gl.bindTexture(gl.TEXTURE_2D, object.texture);
       gl.uniform1i(places.image ?? null, 0);
-      gl.uniform1i(places.textured ?? null, object.textured);
+      gl.uniform1i(places.look ?? null, look);
       gl.bindVertexArray(object.array);
       gl.drawElements(gl.TRIANGLES, object.count, gl.UNSIGNED_INT, 0);
     };
     if (this.surface && shown.surface) {
       if (shown.through) gl.enable(gl.CULL_FACE);
-      triangles(this.surface);
+      triangles(this.surface, shown.texture ? undefined : LOOKS.clay);
       gl.disable(gl.CULL_FACE);
     }
     if (this.cards && shown.cameras) {
@@ -197,11 +211,11 @@ class Renderer {
   /** Attributes are [location, values, numbers per vertex, whether integers stand for 0 to 1]. */
   makeObject(attributes, faces = null, divisor = 0) {
     const { gl } = this;
-    const object = { array: gl.createVertexArray(), count: attributes[0][1].length / attributes[0][2] };
+    const object = { array: gl.createVertexArray(), buffers: [], count: attributes[0][1].length / attributes[0][2] };
     for (const attribute of attributes) this.addAttribute(object, attribute, divisor);
     if (faces) {
       gl.bindVertexArray(object.array);
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.makeBuffer(object));
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, faces, gl.STATIC_DRAW);
       object.count = faces.length;
       gl.bindVertexArray(null);
@@ -209,12 +223,18 @@ class Renderer {
     return object;
   }
 
+  makeBuffer(object) {
+    const buffer = this.gl.createBuffer();
+    object.buffers.push(buffer);
+    return buffer;
+  }
+
   addAttribute(object, [location, values, numbers, normalized = false], divisor = 0) {
     const { gl } = this;
     const types = new Map([[Float32Array, gl.FLOAT], [Uint8Array, gl.UNSIGNED_BYTE], [Uint16Array, gl.UNSIGNED_SHORT], [Uint32Array, gl.UNSIGNED_INT]]);
     const type = types.get(values.constructor);
     gl.bindVertexArray(object.array);
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.makeBuffer(object));
     gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
     gl.enableVertexAttribArray(location);
     if (type === gl.FLOAT || normalized) gl.vertexAttribPointer(location, numbers, type, normalized, 0, 0);
@@ -257,6 +277,15 @@ class Renderer {
     }
     return buffer;
   }
+}
+
+function drawsInSoftware() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return false;
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|basic render/i.test(name);
 }
 
 function drawn(image, width, height) {

@@ -1,5 +1,5 @@
 // Each program is compiled twice: one draws colours, the other writes what lies where (position and kind) for clicks.
-// Colours pass from the photos to the screen as they are, sRGB bytes: no light, no conversion.
+// Colours pass from the photos to the screen as they are, sRGB bytes: no light, no conversion. Only clay has light.
 
 const COMMON = `
 precision highp float; precision highp int; precision highp sampler2D;
@@ -73,8 +73,17 @@ const SHADERS = {
     in vec2 uv;
     flat in uint what;
     uniform sampler2D image;
-    uniform bool textured;
-    void main() { give(textured ? texture(image, uv).rgb : tint, place, what); }`,
+    uniform int look; // LOOKS
+    uniform vec3 eye;
+    uniform mat4 view;
+    vec3 clay() { // each face by its own direction, with light from the eye and from above its left shoulder
+      vec3 toEye = normalize(eye - place), normal = cross(dFdx(place), dFdy(place));
+      normal = dot(normal, normal) > 0.0 ? normalize(normal) : toEye;
+      normal = dot(normal, toEye) < 0.0 ? -normal : normal;
+      vec3 lamp = normalize(vec3(-0.5, 0.8, 0.6)) * mat3(view);
+      return vec3(0.80, 0.80, 0.81) * (0.4 + 0.35 * dot(normal, toEye) + 0.35 * max(dot(normal, lamp), 0.0));
+    }
+    void main() { give(look == 2 ? clay() : look == 1 ? texture(image, uv).rgb : tint, place, what); }`,
   ],
   // Lines of a constant width on the screen: each instance is a strip of two triangles.
   lines: [
