@@ -8,8 +8,10 @@ from typing import Any
 LABELS = {
     "download": "Fetching the network",
     "check the download": "Checking the network",
+    "read": "Opening the photos",
     "load": "Opening the photos",
     "compare": "Comparing the photos",
+    "features": "Looking for the same points in photos",
     "keypoints": "Looking for the same points in photos",
     "predict": "Guessing the shape from pairs of photos",
     "match": "Matching photos, pair by pair",
@@ -29,9 +31,9 @@ LABELS = {
     "tracks": "Following points through the photos",
     "write": "Writing files",
 }
-"""For people. What is not here has a general one."""
+"""For people. During stages that are not here, the label of the one before stays."""
 
-_OTHERWISE = "Working"
+_FIRST = "Starting"
 _PAIRS_EACH = 12
 """Of many photos, each meets about so many others."""
 _TRUST_SECONDS = 3.0
@@ -98,11 +100,10 @@ def _scene(photos: int) -> list[Step]:
     pairs = photos * min(photos - 1, _PAIRS_EACH) / 2
     return [
         Step("load", 0.4 + 0.05 * photos),
-        Step("keypoints", 0.5 * photos + 0.04 * pairs),
         Step("predict", 0.3 + 0.045 * pairs),
+        Step("keypoints", 0.5 * photos + 0.04 * pairs),
         Step("match", 0.4 + 0.02 * pairs),
-        Step("align", 1.0 + 0.1 * photos, silent=True),
-        Step("align", 0.5 + 0.1 * photos),
+        Step("align", 1.0 + 0.2 * photos),
         Step("adjust", 0.4 + 0.1 * photos),
         Step("align", 0.8 + 0.1 * photos),
         Step("map", 0.8 + 0.1 * photos + 0.04 * pairs),
@@ -131,6 +132,7 @@ class Progress:
         self._pending = list(steps)
         self._step: Step | None = None
         self._stage, self._done, self._total = "", 0, 1
+        self._label = _FIRST
         self._start = self._step_start = clock()
         self._worked = 0.0
         """Expected seconds of all steps that are over."""
@@ -141,8 +143,7 @@ class Progress:
         """What the engine says of itself."""
         if stage != self._stage:
             found = next((step for step in self._pending if step.stage == stage and not step.silent), None)
-            self._enter(found)
-            self._stage = stage
+            self._enter(found, stage)
         self._done, self._total = min(max(done, 0), max(total, 1)), max(total, 1)
         if self._done == self._total:
             self._enter_silent()
@@ -150,7 +151,7 @@ class Progress:
     def now(self) -> Standing:
         """Asked at any time; the share grows a little while the engine is silent, too."""
         if self._ended:
-            return Standing(LABELS["write"], 1, 1, 1.0, 0.0)
+            return Standing(self._label, 1, 1, 1.0, 0.0)
         now = self._clock()
         current = self._step.seconds if self._step else 0.0
         left = sum(step.seconds for step in self._pending)
@@ -161,9 +162,7 @@ class Progress:
         worked = self._worked + part * current
         left += (1 - part) * current
         self._share = max(self._share, min(_BEFORE_THE_END, worked / max(worked + left, 1e-6)))
-        return Standing(
-            LABELS.get(self._stage, _OTHERWISE), self._done, self._total, self._share, left * self._pace(now, worked)
-        )
+        return Standing(self._label, self._done, self._total, self._share, left * self._pace(now, worked))
 
     def end(self) -> None:
         """The job has returned."""
@@ -173,7 +172,7 @@ class Progress:
         """By how much slower than expected this run is so far."""
         return min((now - self._start + _TRUST_SECONDS) / (worked + _TRUST_SECONDS), _SLOWEST)
 
-    def _enter(self, step: Step | None) -> None:
+    def _enter(self, step: Step | None, stage: str) -> None:
         if self._step is not None:
             self._worked += self._step.seconds
         if step is not None:
@@ -184,10 +183,11 @@ class Progress:
             else:
                 del self._pending[first]
         self._step, self._step_start = step, self._clock()
+        self._stage, self._label = stage, LABELS.get(stage, self._label)
 
     def _enter_silent(self) -> None:
         """What follows a stage that is through without being announced."""
         if self._pending and self._pending[0].silent and self._step is not None:
             step = self._pending[0]
-            self._enter(step)
-            self._stage, self._done, self._total = step.stage, 0, 1
+            self._enter(step, step.stage)
+            self._done, self._total = 0, 1
