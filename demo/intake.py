@@ -92,9 +92,9 @@ def take_files(
         InputError: The disk is full.
         Cancelled: By `progress`, or the session was closed; what was added before stays.
     """
-    if not has_space(session):
-        raise InputError("The demo has no space for more photos just now. Try again in a few minutes.")
     with _Intake.into(session, limits, progress) as intake:
+        if not has_space(session):
+            raise InputError("The demo has no space for more photos just now. Try again in a few minutes.")
         for index, (name, file) in enumerate(files):
             if intake.is_full:
                 intake.beyond += len(files) - index

@@ -1,6 +1,7 @@
 """The photos in a visitor's zip: unpacked one by one under names of ours, and counted while they come."""
 
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -43,7 +44,9 @@ class _Sober(io.FileIO):
     """A file that is never read whole: what a zip says of its own size is not believed."""
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or not 0 <= size <= _MOST_LISTING:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > _MOST_LISTING:
             raise zipfile.BadZipFile("its table of contents is too long")
         return super().read(size)
 
@@ -90,6 +93,8 @@ def unpack(file: Path, folder: Path, *, file_bytes: int, all_bytes: int) -> Iter
                     yield Unpacked(*about, None, str(error))
                 left -= target.stat().st_size if target.exists() else 0
                 target.unlink(missing_ok=True)
+    except InputError:
+        raise
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InputError(f"is a zip that cannot be read ({error}). Pack it again.") from error
     finally:
