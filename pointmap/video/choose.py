@@ -94,7 +94,6 @@ class _Chosen:
 
     seconds: float
     file: Path
-    sharpness: float
 
 
 class _Selection:
@@ -165,19 +164,17 @@ class _Selection:
             return
         settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
         file.write_bytes(cv2.imencode(".jpg", upright(candidate.frame), settings)[1].tobytes())
-        self._chosen.append(_Chosen(seconds, file, candidate.sharpness))
+        self._chosen.append(_Chosen(seconds, file))
         self._last_grey = candidate.grey
         if len(self._chosen) >= 2:
             self._ends = None
 
     def _thin(self, keep: int) -> None:
-        """Keep the sharpest of every few neighbours."""
-        parts = np.array_split(np.arange(len(self._chosen)), keep)
-        kept = {max(part.tolist(), key=lambda index: self._chosen[index].sharpness) for part in parts}
-        for index, taken in enumerate(self._chosen):
-            if index not in kept:
-                taken.file.unlink()
-        self._chosen = [self._chosen[index] for index in sorted(kept)]
+        """Keep this many, evenly: each is the sharpest of its span already."""
+        kept = np.linspace(0, len(self._chosen) - 1, keep).round().astype(int).tolist()
+        for index in set(range(len(self._chosen))) - set(kept):
+            self._chosen[index].file.unlink()
+        self._chosen = [self._chosen[index] for index in kept]
 
 
 class _Teller:

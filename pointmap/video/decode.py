@@ -168,10 +168,10 @@ def _pictures_of(container: "InputContainer", name: str) -> "VideoStream":
     if decoder is None or decoder.name not in _DECODERS:
         what = "an unknown codec" if decoder is None else f"the codec {decoder.name!r}"
         raise InputError(f"{name!r} is packed with {what}, which is not read here. Save it as MP4 with H.264.")
-    if decoder.width * decoder.height > MAX_PIXELS:
+    if not 0 < decoder.width * decoder.height <= MAX_PIXELS:  # FFmpeg says 0 of some that are too large
         raise InputError(
-            f"{name!r} claims pictures of {decoder.width} x {decoder.height} pixels; at most "
-            f"{MAX_PIXELS / 1e6:.0f} megapixels can be read. Save it smaller, such as 3840 x 2160."
+            f"The pictures of {name!r} are larger than the {MAX_PIXELS / 1e6:.0f} megapixels that can be read, or of "
+            "no size at all. Save it smaller, such as 3840 x 2160."
         )
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     decoder.thread_type = "AUTO"

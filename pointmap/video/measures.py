@@ -13,10 +13,11 @@ GREY_SIZE = 640
 """Long side in pixels of the copies on which sharpness is measured: of Full HD, a blur of one pixel still shows."""
 
 _FLOW_SIZE = 160
-_SAME_SCENE = 0.8
-"""Two blurred copies that correlate less show different things, whatever the flow between them."""
-_CONTRAST = 1.0
-"""Below this standard deviation, of 255, there is nothing to see."""
+_ALIKE = 0.7
+"""Around a pixel that was found again, the two pictures correlate by more."""
+_CONTRAST = 2.0
+"""Standard deviation, of 255, that takes part in correlations as noise; where all is below, there is nothing to see."""
+_NEIGHBOURHOOD = 2.5
 
 
 def grey_copy(picture: "av.VideoFrame", reformatter: Any = None) -> UInt8[np.ndarray, "h w"]:
@@ -41,8 +42,8 @@ def sharpness(grey: UInt8[np.ndarray, "h w"]) -> float:
 def shift(grey: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w"]) -> float:
     """How far things moved from one picture to the other, as a share of the long side.
 
-    The median over the textured part, so that somebody who walks through the picture does not count. Infinite where
-    the two show different things.
+    The median over textured pixels that were found again, so that somebody who walks through the picture does not
+    count. Infinite where fewer than half were: the two show different things.
     """
     import cv2
 
@@ -53,12 +54,15 @@ def shift(grey: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w"]) -> fl
     small, small_other = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (grey, other))
     if small.std() < _CONTRAST and small_other.std() < _CONTRAST:
         return 0.0
-    if _correlation(small, small_other) < _SAME_SCENE:
-        return np.inf
     flow = np.zeros((*small.shape, 2), np.float32)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(small, small_other, flow)
+    where = np.indices(small.shape, np.float32) + np.moveaxis(flow, 2, 0)[::-1]
+    found = cv2.remap(small_other, where[1], where[0], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     texture = np.hypot(cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1))
-    return _weighted_median(np.linalg.norm(flow, axis=-1).ravel(), texture.ravel()) / max(size)
+    again = texture * (_correlation(small, found) > _ALIKE)
+    if again.sum() < texture.sum() / 2:
+        return np.inf
+    return _weighted_median(np.linalg.norm(flow, axis=-1).ravel(), again.ravel()) / max(size)
 
 
 def difference(grey: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w"]) -> float:
@@ -68,13 +72,17 @@ def difference(grey: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w"]) 
     return float(np.abs(grey.astype(np.int16) - other).mean())
 
 
-def _correlation(image: np.ndarray, other: np.ndarray) -> float:
-    """Of the two at zero shift, so blurred that a shift by a few pixels hardly matters."""
+def _correlation(image: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Around every pixel; brightness and contrast do not matter."""
     import cv2
 
-    a, b = (cv2.GaussianBlur(array.astype(np.float32), (0, 0), 3) for array in (image, other))
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / np.sqrt(np.square(a).sum() * np.square(b).sum() + 1e-6))
+    def around(values: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(values, (0, 0), _NEIGHBOURHOOD)
+
+    a, b = image.astype(np.float32), other.astype(np.float32)
+    a, b = a - around(a), b - around(b)
+    noise = _CONTRAST**2
+    return around(a * b) / np.sqrt((around(a * a) + noise) * (around(b * b) + noise))
 
 
 def _weighted_median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
