@@ -1,6 +1,7 @@
 """The left side of the page: photos in, settings, and the button."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -49,14 +50,18 @@ def build_input_panel(sessions: Sessions, limits: Limits, model: str) -> InputPa
     events = PhotoEvents(sessions, limits)
     gr.HTML(_TITLE, apply_default_css=False, elem_id="pm-title")
     upload = gr.File(
-        file_count="multiple", label="Photos, zips of photos, or videos", height=132, elem_id="pm-upload", interactive=True
+        file_count="multiple",
+        label="Photos, zips of photos, or videos",
+        show_label=False,
+        height=112,
+        elem_id="pm-upload",
+        interactive=True,
     )
     with gr.Row(elem_id="pm-sources"):
         make_camera()
-        rate = gr.Slider(
-            0.5, 10, value=_FRAMES_PER_SECOND, step=0.5, label="Photos from a second of video", elem_id="pm-rate"
-        )
-    gr.HTML(f"<p>{escape(limits.in_words)}</p>", apply_default_css=False, elem_id="pm-limits")
+        rate = gr.Slider(0.5, 10, value=_FRAMES_PER_SECOND, step=0.5, label="Video: photos a second", elem_id="pm-rate")
+    unbroken = re.sub(r"(\d) (?=\w)", "\\1\u00a0", limits.in_words)  # a number stays with its unit
+    gr.HTML(f"<p>{escape(unbroken)}</p>", apply_default_css=False, elem_id="pm-limits")
     notice = gr.HTML(apply_default_css=False, elem_id="pm-notice")
     examples = make_examples()
     strip = gr.HTML(js_on_load=script("photos.js"), apply_default_css=False, elem_id="pm-strip")

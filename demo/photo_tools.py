@@ -71,15 +71,13 @@ def make_brush() -> gr.HTML:
 
 def make_examples() -> gr.HTML:
     """A card for each example; its event `example` has "name"."""
-    return gr.HTML(
-        _examples_as_html(), js_on_load=_EXAMPLES_SCRIPT, apply_default_css=False, elem_id="pm-examples"
-    )
+    return gr.HTML(_examples_as_html(), js_on_load=_EXAMPLES_SCRIPT, apply_default_css=False, elem_id="pm-examples")
 
 
 @cache
 def _examples_as_html() -> str:
     cards = "".join(
-        f'<button type="button" data-example="{name}"><img src="{_preview(name)}" alt="">{label}</button>'
+        f'<button type="button" data-example="{name}"><img src="{_preview(name)}" alt=""><span>{label}</span></button>'
         for name, label in EXAMPLES.items()
     )
     return f'<h2>Or try an example</h2><div class="pm-cards">{cards}</div>'

@@ -43,14 +43,20 @@ def build_settings(model: str) -> list[Any]:
     networks = [(network.label, network.name) for network in offered_networks()]
     names = [name for _, name in networks]
     network = gr.Radio(
-        networks, value=model if model in names else names[0], label="Network", elem_id="pm-network", elem_classes="pm-list"
+        networks,
+        value=model if model in names else names[0],
+        label="Network",
+        elem_id="pm-network",
+        elem_classes="pm-list",
     )
     with gr.Accordion("Advanced", open=False, elem_id="pm-advanced"):
         subject = gr.Radio(_SUBJECTS, value="scene", label="What the photos show")
         surface = gr.Checkbox(True, label="Make a surface as well as points")
         sky = gr.Checkbox(False, label="Leave out the sky")
         pairs = gr.Dropdown(_PAIRS, value=AUTO, label="Which photos are compared", filterable=False)
-        size = gr.Dropdown(_SIZES, value=AUTO, label="Size the network works at", info="Larger is slower", filterable=False)
+        size = gr.Dropdown(
+            _SIZES, value=AUTO, label="Size the network works at", info="Larger is slower", filterable=False
+        )
         poses = gr.Dropdown(_POSES, value=AUTO, label="Where the cameras come from", filterable=False)
         depth = gr.Dropdown(_DEPTHS, value=AUTO, label="Where the depth comes from", filterable=False)
         shared = gr.Dropdown(_SHARED, value=AUTO, label="Zoom", filterable=False)

@@ -12,10 +12,30 @@ LIGHT = ("#f3f3f6", "#ffffff", "#232328", "#65656e", "#dcdce2", "#2f5f9e", "#fff
 DARK = ("#17181b", "#212226", "#ececf0", "#a2a2ad", "#3a3b42", "#8db4e8", "#14161a")
 
 _BLUE = Color(
-    "#f0f5fb", "#dde8f5", "#bfd3ec", "#8db4e8", "#5b8fd0", "#2f5f9e", "#29548d", "#24497b", "#1f3d66", "#1a3252", "#12233a"
+    "#f0f5fb",
+    "#dde8f5",
+    "#bfd3ec",
+    "#8db4e8",
+    "#5b8fd0",
+    "#2f5f9e",
+    "#29548d",
+    "#24497b",
+    "#1f3d66",
+    "#1a3252",
+    "#12233a",
 )
 _GREY = Color(
-    "#f3f3f6", "#ececf0", "#dcdce2", "#c4c4cc", "#a2a2ad", "#65656e", "#4c4c55", "#3a3b42", "#2b2c31", "#212226", "#17181b"
+    "#f3f3f6",
+    "#ececf0",
+    "#dcdce2",
+    "#c4c4cc",
+    "#a2a2ad",
+    "#65656e",
+    "#4c4c55",
+    "#3a3b42",
+    "#2b2c31",
+    "#212226",
+    "#17181b",
 )
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")

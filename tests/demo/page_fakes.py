@@ -16,7 +16,6 @@ from pointmap.demo import page as page_module
 from pointmap.demo.gallery import thumbnail
 from pointmap.demo.limits import Limits
 from pointmap.demo.line import Done, Event
-from pointmap.demo.result_panel import ResultPanel
 from pointmap.demo.sessions import Session, Sessions
 from pointmap.demo.theme import css, head, make_theme
 from pointmap.errors import Cancelled
@@ -57,8 +56,11 @@ class FakeLine:
         return True
 
 
-class FakeResults(ResultPanel):
-    """Says "begun" and "shown"."""
+class FakeResults:
+    """Says "begun" and "shown", where the scene would be."""
+
+    def __init__(self, outputs: list) -> None:
+        self.outputs = outputs
 
     def begin(self, session: Session) -> list:
         return ["begun"]
