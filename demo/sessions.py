@@ -132,6 +132,10 @@ class Session:
             raise InputError("There is no scene yet whose scale could be set: make one first.")
         self._scale = (float(factor), unit.strip(), scene)
 
+    def forget_scale(self) -> None:
+        """Back to the scene as it was found."""
+        self._scale = (1.0, "", None)
+
     def scene(self) -> Scene | None:
         """The kept scene in the scale that was set; None before there is one. Cached until it changes."""
         unit = self.unit

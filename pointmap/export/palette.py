@@ -34,3 +34,25 @@ def colorize(
     part = (place - index)[..., None]
     colors = (1 - part) * _ANCHORS[index] + part * _ANCHORS[index + 1]
     return np.where(valid[..., None], np.round(colors), _UNKNOWN).astype(np.uint8)
+
+
+def colorize_log(
+    values: Float[np.ndarray, "*shape"], low: float, high: float, valid: Bool[np.ndarray, "*shape"]
+) -> UInt8[np.ndarray, "*shape 3"]:
+    """As `colorize`, in steps of equal ratios; what is valid is positive."""
+    return colorize(np.log(np.where(valid, values, 1.0)), float(np.log(low)), float(np.log(high)), valid)
+
+
+def colorize_depth(
+    depth: Float[np.ndarray, "*shape"], low: float, high: float, valid: Bool[np.ndarray, "*shape"]
+) -> UInt8[np.ndarray, "*shape 3"]:
+    """As `colorize_log`, but near is yellow and far violet: what is near stands out."""
+    return colorize_log(1 / np.where(valid, depth, 1.0), 1 / high, 1 / low, valid)
+
+
+def typical_range(values: list[np.ndarray]) -> tuple[float, float]:
+    """For a scale that several maps share: of all their values, without the outermost 2 % on both sides."""
+    joined = np.concatenate([*values, np.zeros(0)])
+    joined = joined[np.isfinite(joined) & (joined > 0)]
+    low, high = np.quantile(joined, [0.02, 0.98]) if len(joined) else (1.0, 1.0)
+    return (float(low), float(high)) if high > 1.02 * low else (float(low / 1.01), float(high * 1.01))

@@ -1,6 +1,5 @@
 """preview.png: the whole result on one sheet, to judge at a glance."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -9,7 +8,7 @@ import torch
 
 from pointmap.atomic import atomic_path
 from pointmap.export.frusta import Frusta, make_frusta
-from pointmap.export.palette import colorize
+from pointmap.export.palette import colorize, colorize_depth, colorize_log, typical_range
 from pointmap.export.splats import Splats, render_splats
 from pointmap.export.viewpoints import overview
 from pointmap.scene import Keep, Scene
@@ -33,14 +32,15 @@ def render_preview(scene: Scene, path: str | Path, **keep: Unpack[Keep]) -> Path
     """
     masks = scene.masks(**keep)
     shown = np.unique(np.linspace(0, len(scene) - 1, min(_MAX_ROWS, len(scene))).round().astype(int)).tolist()
-    maps = _Maps.of(scene, masks)
+    depth_range = typical_range([depth[mask] for depth, mask in zip(scene.depths, masks, strict=True)])
+    confidence_range = typical_range([np.ravel(values) for values in scene.confidences])
     aspect = max([scene.depths[photo].shape[1] / scene.depths[photo].shape[0] for photo in shown], default=4 / 3)
     row_height = int(np.clip(1120 / max(len(shown), 1), 140, 300))
     tile = (round(row_height * np.clip(aspect, 0.6, 1.6)), row_height)
     body = max(len(shown) * (row_height + _CAPTION + _GAP) - _GAP, 1000)
     view_size = (_VIEW_WIDTH, (body - _GAP) // 2)
     title = "photo" if len(shown) == len(scene) else f"{len(shown)} of {len(scene)} photos"
-    headers = (_text_width(title), _scale_width(*maps.depth_range), _scale_width(*maps.confidence_range))
+    headers = (_text_width(title), _scale_width(*depth_range), _scale_width(*confidence_range))
     column_width = max(tile[0], max(headers) + _GAP)  # wider than upright photos, rather than headers in one another
 
     sheet = _Sheet(2 * _MARGIN + _VIEW_WIDTH + 3 * (column_width + _GAP) + _GAP, 2 * _MARGIN + _HEADER + body)
@@ -57,11 +57,14 @@ def render_preview(scene: Scene, path: str | Path, **keep: Unpack[Keep]) -> Path
     columns = [left + _VIEW_WIDTH + 2 * _GAP + column * (column_width + _GAP) for column in range(3)]
     scale_width = column_width - _GAP
     sheet.text((columns[0], _MARGIN + 9), title)
-    sheet.scale((columns[1], _MARGIN + 9), scale_width, "depth", *maps.depth_range, reverse=True)
-    sheet.scale((columns[2], _MARGIN + 9), scale_width, "confidence", *maps.confidence_range)
+    sheet.scale((columns[1], _MARGIN + 9), scale_width, "depth", *depth_range, reverse=True)
+    sheet.scale((columns[2], _MARGIN + 9), scale_width, "confidence", *confidence_range)
     for row, photo in enumerate(shown):
         y = top + row * (row_height + _CAPTION + _GAP)
-        for x, image in zip(columns, (scene.colors[photo], maps.depth(photo), maps.confidence(photo)), strict=True):
+        depth = colorize_depth(scene.depths[photo], *depth_range, masks[photo])
+        confidence = scene.confidences[photo]
+        sure = colorize_log(confidence, *confidence_range, confidence > 0)
+        for x, image in zip(columns, (scene.colors[photo], depth, sure), strict=True):
             sheet.paste(image, (x, y), tile)
         note = "" if scene.registered[photo] else "not registered: "
         sheet.text((columns[0], y + row_height + 2), note + scene.names[photo], width=3 * column_width, color=_FAINT)
@@ -119,41 +122,6 @@ def _lines(frusta: Frusta, samples: int = 200) -> Splats:
         widths=torch.zeros(dots.size // 3),
         min_radius_px=2.0,
     )
-
-
-@dataclass(frozen=True)
-class _Maps:
-    """Depth and confidence maps as colours, on scales that all photos share."""
-
-    scene: Scene
-    masks: list[np.ndarray]
-    depth_range: tuple[float, float]
-    confidence_range: tuple[float, float]
-
-    @classmethod
-    def of(cls, scene: Scene, masks: list[np.ndarray]) -> "_Maps":
-        depths = [depth[mask] for depth, mask in zip(scene.depths, masks, strict=True)]
-        return cls(scene, masks, _range(depths), _range([np.ravel(values) for values in scene.confidences]))
-
-    def depth(self, photo: int) -> UInt8[np.ndarray, "h w 3"]:
-        low, high = np.log(self.depth_range)
-        depth, mask = self.scene.depths[photo], self.masks[photo]
-        # Reversed, so that near is bright.
-        return colorize(-np.log(np.where(mask, depth, 1.0)), -high, -low, mask)
-
-    def confidence(self, photo: int) -> UInt8[np.ndarray, "h w 3"]:
-        confidence = self.scene.confidences[photo]
-        positive = confidence > 0
-        low, high = np.log(self.confidence_range)
-        return colorize(np.log(np.where(positive, confidence, 1.0)), low, high, positive)
-
-
-def _range(values: list[np.ndarray]) -> tuple[float, float]:
-    """Of the values without the outermost 2 % on both sides."""
-    joined = np.concatenate([*values, np.zeros(0)])
-    joined = joined[np.isfinite(joined) & (joined > 0)]
-    low, high = np.quantile(joined, [0.02, 0.98]) if len(joined) else (1.0, 1.0)
-    return (float(low), float(high)) if high > 1.02 * low else (float(low / 1.01), float(high * 1.01))
 
 
 def _font(size: int = 16) -> Any:
