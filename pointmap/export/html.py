@@ -7,7 +7,7 @@ import numpy as np
 
 from pointmap.atomic import write_bytes
 from pointmap.export.frusta import Frusta, make_frusta
-from pointmap.export.html_page import Packer, fill_page, join_block
+from pointmap.export.html_page import Packer, fill_page, join_block, live_page
 from pointmap.export.parts import MeshParts
 from pointmap.export.viewpoints import LevelFrame
 from pointmap.progress import ProgressCallback
@@ -16,6 +16,8 @@ from pointmap.shapes import Bool, Float
 
 if TYPE_CHECKING:
     import trimesh
+
+__all__ = ["live_page", "pack_scene", "write_html"]
 
 _PHOTO_PIXELS = 8_000_000
 """All photos together, at most."""

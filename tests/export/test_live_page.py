@@ -251,6 +251,10 @@ def test_the_scale_that_was_set_is_used_and_a_new_one_is_sent(browser, views, po
         # The same scene once more: the line and the visitor's own scale stay.
         shown(page, views.give(views.view))
         assert page.inner_text("#reading") == "Distance: 7 ft"
+        # Somebody else sets it: no new view is needed.
+        views.scale = "4 sm%C3%B8r"
+        page.wait_for_selector("#reading:has-text('smør')")
+        assert float(page.inner_text("#reading").split()[1]) == pytest.approx(2 * float(amount), rel=1e-3)
 
 
 def test_inside_our_own_page_it_says_what_it_shows_and_takes_over_the_theme(browser, views, pair, finished, tmp_path):

@@ -46,10 +46,11 @@ class ViewServer:
             return self.status, b"", {}
         after = int(parse_qs(parts.query)["after"][0])
         with self._news:
-            if not self._news.wait_for(lambda: self.number > after, timeout=0.5):
-                return 204, b"", {}
-            headers = {"X-View": str(self.number), "Content-Type": "application/octet-stream"}
-            return 200, self.view, headers | ({} if self.scale is None else {"X-Scale": self.scale})
+            fresh = self._news.wait_for(lambda: self.number > after, timeout=0.5)
+            scale = {} if self.scale is None else {"X-Scale": self.scale}
+            if not fresh:
+                return 204, b"", scale
+            return 200, self.view, scale | {"X-View": str(self.number), "Content-Type": "application/octet-stream"}
 
 
 @contextmanager

@@ -24,10 +24,12 @@ class Page {
       sendScale(about.follow, scale);
       tell({ pointmap: "scale", ...scale });
     };
-    return follow(about.follow, async (packed, { number, scale }) => {
-      await this.show(packed, scale);
+    return follow(about.follow, async ({ block, number, scale }) => {
+      if (!block) return this.packed && this.state(scale);
+      await this.show(Packed.fromBlock(block), scale);
+      const { cloud, final } = this.packed.about;
       document.documentElement.dataset.view = number;
-      tell({ pointmap: "view", view: number, points: packed.about.cloud.count, final: packed.about.final });
+      tell({ pointmap: "view", view: number, points: cloud.count, final });
     });
   }
 
@@ -36,8 +38,8 @@ class Page {
     this.stage ??= new Stage($("canvas"), this.panel, this.gallery);
   }
 
-  /** `scale`: what "1 m" says of a scene in metres, if it is not the scene's own. */
-  async show(packed, scale = `1 ${packed.about.unit}`) {
+  /** `scale`: the one that was set, as "factor unit", if there is one. */
+  async show(packed, scale = null) {
     const { about } = packed;
     const { cloud, surface, photos, final } = about;
     const registered = photos.filter((photo) => photo.registered).length;
@@ -54,12 +56,20 @@ class Page {
     // From here on all at once, so that nothing flickers.
     const shown = this.stage.show(packed, images);
     this.panel.offer(exists);
-    // The visitor's own scale stays until another one is stated.
-    if (!final || scale !== this.scale) this.stage.scale = scaleFrom((this.scale = scale));
-    await shown;
-    this.packed?.release();
+    const before = this.packed;
     this.packed = packed;
+    this.state(scale);
+    await shown;
+    before?.release();
     document.documentElement.dataset.ready = "true";
+  }
+
+  /** A scale was stated. That of the visitor stays until another one is, or another scene grows. */
+  state(scale) {
+    const { unit, final } = this.packed.about;
+    const stated = scale ?? `1 ${unit}`;
+    if (!final || stated !== this.stated) this.stage.scale = scaleFrom(stated);
+    this.stated = stated;
   }
 
   describe({ cloud, photos, final }, left) {
