@@ -25,7 +25,8 @@ PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private
 
 _FRAMES_PER_SECOND = 2.0
 _TITLE = """<h1>pointmap</h1>
-<p>A few photos in, a 3D scene with its cameras out. Your photos stay on this server, and are removed when you leave.</p>"""
+<p>A few photos in, a 3D scene with its cameras out. Your photos stay on this server,
+and are removed when you leave.</p>"""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def build_input_panel(sessions: Sessions, limits: Limits, model: str) -> InputPa
     )
     with gr.Row(elem_id="pm-sources"):
         make_camera()
-        rate = gr.Slider(0.5, 10, value=_FRAMES_PER_SECOND, step=0.5, label="Video: photos a second", elem_id="pm-rate")
+        rate = gr.Slider(0.5, 10, value=_FRAMES_PER_SECOND, step=0.5, label="Video frames a second", elem_id="pm-rate")
     unbroken = re.sub(r"(\d) (?=\w)", "\\1\u00a0", limits.in_words)  # a number stays with its unit
     gr.HTML(f"<p>{escape(unbroken)}</p>", apply_default_css=False, elem_id="pm-limits")
     notice = gr.HTML(apply_default_css=False, elem_id="pm-notice")
@@ -73,7 +74,7 @@ def build_input_panel(sessions: Sessions, limits: Limits, model: str) -> InputPa
             go = gr.Button("Make the scene", variant="primary", elem_id="pm-go")
             cancel = gr.Button("Cancel", visible=False, elem_id="pm-cancel", min_width=100, scale=0)
 
-    photos = [strip, examples, notice]
+    photos = [strip, examples, notice, status]
     upload.upload(events.take, [upload, rate], [upload, *photos], **PRIVATE)
     examples.example(events.take_example, None, photos, **PRIVATE)
     strip.photo(events.change, None, photos, trigger_mode="multiple", queue=False, **PRIVATE)
@@ -90,7 +91,8 @@ class PhotoEvents:
     def take(self, files: list[str] | None, rate: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Uploads become photos; the first output is the drop zone, free again in the end."""
         count = len(files or [])
-        yield gr.skip(), gr.skip(), gr.skip(), as_html(None, f"Looking at {count} file{'s' * (count != 1)} …")
+        reading = as_html(None, f"Looking at {count} file{'s' * (count != 1)} …")
+        yield gr.skip(), gr.skip(), gr.skip(), reading, gr.skip()
         uploads = [(str(getattr(file, "orig_name", None) or Path(file).name), Path(file)) for file in files or []]
         yield (
             None,
@@ -129,7 +131,7 @@ class PhotoEvents:
         try:
             session = self.sessions.of(request.session_hash or "")
         except InputError as error:
-            return gr.skip(), gr.skip(), as_html(None, str(error), failed=True)
+            return gr.skip(), gr.skip(), as_html(None, str(error), failed=True), gr.skip()
         notice = ""
         try:
             taken = work(session)
@@ -146,8 +148,9 @@ class PhotoEvents:
 
 
 def shown_photos(session: Session, notice: Any = "") -> tuple[Any, ...]:
-    """Updates of `InputPanel.photos`: the strip, the examples (while there are no photos), and what is to be said."""
-    return strip_as_html(session), gr.update(visible=not session.photos), notice
+    """Updates of `InputPanel.photos`: the strip, the examples (while there are no photos), what is to be said, and the
+    status, since what it said of a run before is old with other photos."""
+    return strip_as_html(session), gr.update(visible=not session.photos), notice, "" if session.settled else gr.skip()
 
 
 def _said(event: gr.EventData, name: str) -> Any:

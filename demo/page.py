@@ -16,6 +16,11 @@ from pointmap.demo.settings_panel import settings_from_values
 from pointmap.demo.status import as_html
 from pointmap.errors import InputError
 
+# On a phone the scene is below the settings.
+_TO_THE_SCENE = """() => {
+  if (matchMedia("(max-width: 800px)").matches && document.querySelector(".pm-photo"))
+    document.querySelector("#pm-result").scrollIntoView({ behavior: "smooth" });
+}"""
 _SWEEP_SECONDS = 60
 _UPLOADS_STAY_SECONDS = 1800
 """Uploads are copied when they are taken; until then they lie in Gradio's folder, a long one in line for minutes."""
@@ -49,12 +54,13 @@ def build_page(sessions: Sessions, line: Line, limits: Limits, *, model: str = "
             try:
                 return shown_photos(sessions.of(request.session_hash or ""))
             except InputError as error:
-                return gr.skip(), gr.skip(), as_html(None, str(error), failed=True)
+                return gr.skip(), gr.skip(), as_html(None, str(error), failed=True), gr.skip()
 
         def left(request: gr.Request) -> None:
             sessions.leave(request.session_hash or "")
 
         controls = [panel.status, panel.go, panel.cancel]
+        panel.go.click(None, js=_TO_THE_SCENE)
         panel.go.click(run, panel.settings, [*controls, *results.outputs], **PRIVATE)
         panel.cancel.click(cancel, None, controls, queue=False, **PRIVATE)
         page.load(opened, None, panel.photos, queue=False, **PRIVATE)

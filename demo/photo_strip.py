@@ -7,7 +7,7 @@ from pointmap.demo.sessions import Session, SessionPhoto
 _ICONS = {
     "left": "M15 5l-7 7 7 7",
     "right": "M9 5l7 7-7 7",
-    "brush": "M14 6l4 4M5 19c0-3 1-4 3-4 1.500 0 2.500 1 2.500 2.200 0 2-2 2.800-5.500 1.800zM9.500 14.500L17 4l3.500 3-9.500 9",
+    "brush": "M5 19c0-3 1-4 3-4 1.500 0 2.500 1 2.500 2.200 0 2-2 2.800-5.500 1.800zM9.500 14.500L17 4l3.500 3-9.500 9",
     "remove": "M6 6l12 12M18 6L6 18",
 }
 
@@ -44,7 +44,8 @@ def _item(session: Session, photo: SessionPhoto, place: int, count: int) -> str:
     return (
         f'<li class="pm-photo" draggable="true" data-key="{key}" data-address="{address}" data-name="{name}"'
         f' data-width="{photo.size[0]}" data-height="{photo.size[1]}"{" data-painted" if painted else ""}>'
-        f'<div class="pm-thumb"><img src="{address}?size=320" alt="{name}" title="{name}" draggable="false" loading="lazy">'
+        f'<div class="pm-thumb"><img src="{address}?size=320" alt="{name}" title="{name}"'
+        ' draggable="false" loading="lazy">'
         f'<span class="pm-number" aria-hidden="true">{place + 1}</span>{mark}</div>'
         f'<div class="pm-tools">{buttons}</div></li>'
     )

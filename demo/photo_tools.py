@@ -22,7 +22,8 @@ _CAMERA_PAGE = f"""<button type="button" class="pm-button" data-part="open">{_CA
 <dialog class="pm-dialog" aria-labelledby="pm-camera-title">
   <header><h2 id="pm-camera-title">Take photos</h2>
     <button type="button" class="pm-icon" data-part="cancel" aria-label="Close the camera">{_CROSS}</button></header>
-  <p class="pm-quiet">Walk around what you photograph: neighbouring photos should show much of the same from another place.</p>
+  <p class="pm-quiet">Walk around what you photograph: neighbouring photos should show much of the same,
+    from another place.</p>
   <p class="pm-failed" data-part="problem" role="alert" hidden></p>
   <div class="pm-lens"><video data-part="video" playsinline muted></video></div>
   <div class="pm-shots" data-part="shots"></div>
@@ -34,7 +35,8 @@ _CAMERA_PAGE = f"""<button type="button" class="pm-button" data-part="open">{_CA
 _BRUSH_PAGE = f"""<dialog class="pm-dialog pm-wide" aria-labelledby="pm-brush-title" data-most-strokes="{MOST_STROKES}"
   data-most-points="{MOST_POINTS}">
   <header><h2 id="pm-brush-title">Leave out parts of <span data-part="name"></span></h2>
-    <button type="button" class="pm-icon" data-part="cancel" aria-label="Close, and leave the photo as it was">{_CROSS}</button>
+    <button type="button" class="pm-icon" data-part="cancel"
+      aria-label="Close, and leave the photo as it was">{_CROSS}</button>
   </header>
   <p class="pm-quiet" id="pm-brush-help">Paint over what should not be in the scene: people, cars, reflections.
     With the keyboard: arrows move, space paints, shift and arrows draw.</p>

@@ -41,8 +41,9 @@ _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 # An outline of a camera's frustum, for the tab of the browser.
 _ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Cpath d='M4 16 26 5v22zM4 16h22'"
-    " fill='none' stroke='%235b8fd0' stroke-width='3' stroke-linejoin='round'/%3E%3C/svg%3E"
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    "%3Cpath d='M4 16 26 5v22zM4 16h22' fill='none'"
+    " stroke='%235b8fd0' stroke-width='3' stroke-linejoin='round'/%3E%3C/svg%3E"
 )
 
 

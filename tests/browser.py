@@ -25,6 +25,7 @@ _FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 _HARMLESS = ("WebGPU", "No available adapters", "GPU stall", "Software WebGL", "swiftshader", "GroupMarkerNotSet")
+_HARMLESS += ("Method not implemented.",)  # Gradio's own, whenever an upload has arrived
 _LOCAL = ("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost")
 
 

@@ -22,7 +22,7 @@ from pointmap.errors import Cancelled
 
 
 class FakeLine:
-    """Runs say these events, one every `seconds`, and end with `error` if there is one; None as event waits for ever."""
+    """Runs say these events, one every `seconds`, and end with `error` if there is one; None waits for ever."""
 
     def __init__(self, events=(), *, error: Exception | None = None, seconds: float = 0.0) -> None:
         self.events, self.error, self.seconds = list(events), error, seconds

@@ -7,20 +7,20 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip("gradio", reason="needs the extra demo")
-from page_fakes import FakeLine, FakeResults, finished, make_page  # noqa: E402
-from PIL import Image  # noqa: E402
+from page_fakes import FakeLine, FakeResults, finished, make_page
+from PIL import Image
 
-from pointmap.demo.input_panel import PhotoEvents  # noqa: E402
-from pointmap.demo.limits import Limits  # noqa: E402
-from pointmap.demo.line import Drawn, Waiting, Working  # noqa: E402
-from pointmap.demo.photo_strip import strip_as_html  # noqa: E402
-from pointmap.demo.photo_tools import EXAMPLES, _examples_as_html  # noqa: E402
-from pointmap.demo.runs import CANCELLED, NO_PHOTOS, Runs, newest, summary  # noqa: E402
-from pointmap.demo.sessions import Sessions  # noqa: E402
-from pointmap.demo.settings import checked_settings  # noqa: E402
-from pointmap.demo.settings_panel import settings_from_values  # noqa: E402
-from pointmap.demo.theme import css, head, make_theme  # noqa: E402
-from pointmap.errors import InputError  # noqa: E402
+from pointmap.demo.input_panel import PhotoEvents
+from pointmap.demo.limits import Limits
+from pointmap.demo.line import Drawn, Waiting, Working
+from pointmap.demo.photo_strip import strip_as_html
+from pointmap.demo.photo_tools import EXAMPLES, _examples_as_html
+from pointmap.demo.runs import CANCELLED, NO_PHOTOS, Runs, newest, summary
+from pointmap.demo.sessions import Sessions
+from pointmap.demo.settings import checked_settings
+from pointmap.demo.settings_panel import settings_from_values
+from pointmap.demo.theme import css, head, make_theme
+from pointmap.errors import InputError
 
 DEFAULTS = ("small", "scene", True, False, "auto", "auto", "auto", "auto", "auto", "unknown", None)
 
@@ -74,9 +74,12 @@ def test_a_run_shows_how_it_stands_then_the_scene(tmp_path):
     shown = steps(sessions, line)
 
     assert [is_running(step) for step in shown] == [True, True, True, False]
-    assert "number 2 in line" in shown[1][0] and shown[1][3] == "begun"
-    assert "50 %" in shown[2][0] and shown[2][3] != "begun"
-    assert "2 of 2 photos placed" in shown[3][0] and shown[3][3] == "shown"
+    assert "number 2 in line" in shown[1][0]
+    assert shown[1][3] == "begun"
+    assert "50 %" in shown[2][0]
+    assert shown[2][3] != "begun"
+    assert "2 of 2 photos placed" in shown[3][0]
+    assert shown[3][3] == "shown"
     assert line.requests[0]["photos"] == session.entries()
     assert line.requests[0]["settings"]["model"] == "small"
 
@@ -86,7 +89,9 @@ def test_without_photos_the_button_says_what_to_do(tmp_path):
 
     (step,) = steps(sessions, FakeLine([finished()]))
 
-    assert NO_PHOTOS in step[0] and 'role="alert"' in step[0] and not is_running(step)
+    assert NO_PHOTOS in step[0]
+    assert 'role="alert"' in step[0]
+    assert not is_running(step)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,10 @@ def test_after_a_failure_the_button_can_be_clicked_again(tmp_path, error, words)
 
     last = steps(sessions, FakeLine([Working("Looking", 1, 2, 0.5, None)], error=error))[-1]
 
-    assert words in last[0] and "secret" not in last[0] and 'role="alert"' in last[0] and not is_running(last)
+    assert words in last[0]
+    assert "secret" not in last[0]
+    assert 'role="alert"' in last[0]
+    assert not is_running(last)
 
 
 def test_a_setting_that_is_not_offered_never_reaches_the_line(tmp_path):
@@ -107,7 +115,9 @@ def test_a_setting_that_is_not_offered_never_reaches_the_line(tmp_path):
 
     (*_, last) = steps(sessions, line, {"model": "/etc/passwd"})
 
-    assert line.requests == [] and 'role="alert"' in last[0] and not is_running(last)
+    assert line.requests == []
+    assert 'role="alert"' in last[0]
+    assert not is_running(last)
 
 
 def test_cancel_is_shown_at_once_and_by_the_run_itself(tmp_path):
@@ -122,7 +132,8 @@ def test_cancel_is_shown_at_once_and_by_the_run_itself(tmp_path):
         return [at_once, step]
 
     for step in asyncio.run(click()):
-        assert CANCELLED in step[0] and not is_running(step)
+        assert CANCELLED in step[0]
+        assert not is_running(step)
     assert line.closed == 1
 
 
@@ -151,7 +162,8 @@ def test_of_fast_news_only_the_newest_is_shown_and_the_end_at_once():
 
     events = asyncio.run(shown())
 
-    assert events[0] == news[0] and events[-1] == finished()
+    assert events[0] == news[0]
+    assert events[-1] == finished()
     assert 3 <= len(events) < 20
 
 
@@ -168,8 +180,10 @@ def test_the_summary_names_what_is_missing():
     words = summary(report)
 
     assert words.startswith("4 of 6 photos placed, in 12 s.")
-    assert "a.jpg, b.jpg, c.jpg and 2 more" in words and "x.gif" in words
-    assert "too few points." in words and words.endswith("Memory ran out.")
+    assert "a.jpg, b.jpg, c.jpg and 2 more" in words
+    assert "x.gif" in words
+    assert "too few points." in words
+    assert words.endswith("Memory ran out.")
 
 
 # --- the photos
@@ -182,11 +196,14 @@ def test_uploads_become_the_strip_and_the_drop_zone_is_free_again(tmp_path):
         Image.new("RGB", (64, 48), (len(files), 9, 9)).save(tmp_path / name)
         files.append(str(tmp_path / name))
 
-    begin, (zone, strip, examples, notice) = PhotoEvents(sessions, Limits()).take(files, 2.0, request())
+    begin, (zone, strip, examples, notice, status) = PhotoEvents(sessions, Limits()).take(files, 2.0, request())
 
     assert "Looking at 2 files" in begin[3]
-    assert zone is None and notice == "" and examples["visible"] is False
-    assert "2 photos" in strip and strip.count('class="pm-photo"') == 2
+    assert zone is None
+    assert notice == status == ""
+    assert examples["visible"] is False
+    assert "2 photos" in strip
+    assert strip.count('class="pm-photo"') == 2
     assert [photo.name for photo in session.photos] == ["a.jpg", "b.jpg"]
 
 
@@ -194,10 +211,15 @@ def test_what_is_no_photo_is_said(tmp_path):
     sessions, session = visitor(tmp_path)
     (tmp_path / "a.jpg").write_text("not a photo")
 
-    *_, (_, strip, examples, notice) = PhotoEvents(sessions, Limits()).take([str(tmp_path / "a.jpg")], 2.0, request())
+    *_, (_, strip, examples, notice, _) = PhotoEvents(sessions, Limits()).take(
+        [str(tmp_path / "a.jpg")], 2.0, request()
+    )
 
-    assert strip == "" and examples["visible"] is True
-    assert "a.jpg" in notice and 'role="alert"' in notice and session.photos == []
+    assert strip == ""
+    assert examples["visible"] is True
+    assert "a.jpg" in notice
+    assert 'role="alert"' in notice
+    assert session.photos == []
 
 
 def test_photos_are_moved_removed_and_cleared(tmp_path):
@@ -208,9 +230,12 @@ def test_photos_are_moved_removed_and_cleared(tmp_path):
     events.change(said(what="move", key=first, to=2), request())
     assert [photo.name for photo in session.photos] == ["b.jpg", "c.jpg", "a.jpg"]
     strip, *_ = events.change(said(what="remove", key=first), request())
-    assert [photo.name for photo in session.photos] == ["b.jpg", "c.jpg"] and "a.jpg" not in strip
-    strip, examples, _ = events.change(said(what="clear"), request())
-    assert session.photos == [] and strip == "" and examples["visible"] is True
+    assert [photo.name for photo in session.photos] == ["b.jpg", "c.jpg"]
+    assert "a.jpg" not in strip
+    strip, examples, *_ = events.change(said(what="clear"), request())
+    assert session.photos == []
+    assert strip == ""
+    assert examples["visible"] is True
 
 
 @pytest.mark.parametrize(
@@ -230,16 +255,20 @@ def test_strokes_reach_the_photo_and_it_is_marked(tmp_path):
 
     strip, *_ = PhotoEvents(sessions, Limits()).paint(said(key=session.photos[0].key, strokes=strokes), request())
 
-    assert session.photos[0].strokes == strokes and "Parts left out" in strip
+    assert session.photos[0].strokes == strokes
+    assert "Parts left out" in strip
 
 
 def test_an_example_fills_the_strip(tmp_path):
     sessions, session = visitor(tmp_path, "own.jpg")
 
-    strip, examples, notice = PhotoEvents(sessions, Limits()).take_example(said(name="room"), request())
+    strip, examples, notice, _ = PhotoEvents(sessions, Limits()).take_example(said(name="room"), request())
 
-    assert len(session.photos) >= 4 and "room_01.jpg" in strip and "own.jpg" not in strip
-    assert examples["visible"] is False and notice == ""
+    assert len(session.photos) >= 4
+    assert "room_01.jpg" in strip
+    assert "own.jpg" not in strip
+    assert examples["visible"] is False
+    assert notice == ""
 
 
 def test_a_visitor_sees_the_own_photos_alone(tmp_path):
@@ -249,7 +278,8 @@ def test_a_visitor_sees_the_own_photos_alone(tmp_path):
         said(what="move", key=session.photos[0].key, to=0), request("other")
     )
 
-    assert strip == "" and [photo.name for photo in session.photos] == ["mine.jpg"]
+    assert strip == ""
+    assert [photo.name for photo in session.photos] == ["mine.jpg"]
 
 
 def test_names_are_text_in_the_strip_and_never_page(tmp_path):
@@ -326,7 +356,8 @@ def test_nothing_of_the_page_comes_from_another_host():
     theme = make_theme()
     looks = theme._get_theme_css() + css() + head() + _examples_as_html()
 
-    assert theme._stylesheets == [] and theme._font_css == []
+    assert theme._stylesheets == []
+    assert theme._font_css == []
     assert "@import" not in looks
     assert all(f'data-example="{name}"' in looks for name in EXAMPLES)
     for scheme in ("http://", "https://"):
