@@ -12,6 +12,7 @@ import pointmap
 from pointmap import early_scenes, pipeline
 from pointmap.checkpoints import save_model
 from pointmap.early_scenes import EarlyScenes
+from pointmap.errors import InputError
 from pointmap.images import load_views
 from pointmap.inference import SkyMaps, predict_pairs
 from pointmap.models import PRESETS, Network
@@ -173,3 +174,13 @@ def test_memory_that_ran_out_is_noted_in_the_report(truth, weights, monkeypatch)
     scene = pointmap.reconstruct([Image.fromarray(truth.colors[0])], model=weights, progress=False)
 
     assert scene.report["notes"] == ["Memory ran out: pairs were predicted 1 at a time instead of 3."]
+
+
+def test_memory_that_runs_out_in_any_stage_costs_advice(truth, weights, monkeypatch):
+    def no_memory(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(pipeline, "densify", no_memory)
+
+    with pytest.raises(InputError, match=r"in the stage 'stereo'.*smaller image_size"):
+        pointmap.reconstruct([Image.fromarray(truth.colors[0])], model=weights, depth="stereo", progress=False)

@@ -19,8 +19,15 @@ def photos():
 
 
 def test_photos_become_a_scene_without_any_network(photos):
-    scene = pointmap.reconstruct(photos, model="classical", depth="network", progress=False)
+    early = []
 
+    def watch(stage, done, total, scene):
+        if scene is not None:
+            early.append((stage, scene.registered.sum()))
+
+    scene = pointmap.reconstruct(photos, model="classical", depth="network", progress=watch)
+
+    assert early[0] == ("predict", 2)
     assert scene.registered.all()
     assert scene.report["network"] == "classical"
     assert all(photo["tied"] for photo in scene.report["poses"]["photos"].values())

@@ -68,6 +68,23 @@ def test_progress_is_told_and_cancelling_stops_colmap(tmp_path: Path, monkeypatc
     assert_gone(tmp_path)
 
 
+def test_silent_work_can_be_stopped_too(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(process, "_SILENT_SECONDS", 0.1)
+    pretend(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    told = []
+
+    def stop(*news) -> None:
+        told.append(news)
+        if len(told) >= 3 and (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_worker(tmp_path, "incremental", {}, progress=stop)
+
+    assert set(told) == {("map", 0, 1)}
+    assert_gone(tmp_path)
+
+
 def assert_gone(folder: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int((folder / "pid").read_text()), 0)
