@@ -61,6 +61,8 @@ async def take_upload(request: "Request", limits: Limits) -> "Response":
     except BaseException:  # Gradio would leave the half of a file behind that came before the sender went away
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if not files:
+        shutil.rmtree(folder, ignore_errors=True)
     return JSONResponse(files)
 
 
