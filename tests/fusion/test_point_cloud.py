@@ -59,3 +59,12 @@ def test_thinned_points_lie_evenly_over_their_photo():
     assert len(counts) == 24 * 32
     assert counts.min() >= 2
     assert counts.max() <= 7  # a random draw has from 0 to 12
+
+
+def test_without_normals_a_cloud_is_otherwise_the_same():
+    scene = make_scene(num_photos=2)
+
+    whole, quick = scene.point_cloud(), scene.point_cloud(normals=False)
+
+    assert whole.metadata.keys() - quick.metadata.keys() == {"normal"}
+    np.testing.assert_array_equal(quick.vertices, whole.vertices)
