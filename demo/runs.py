@@ -16,7 +16,8 @@ from pointmap.demo.status import as_html
 from pointmap.errors import Cancelled, InputError
 
 NO_PHOTOS = "Add photos first, or try an example."
-CANCELLED = "Cancelled. What was made so far stays on the screen."
+CANCELLED = "Cancelled."
+STAYS = "What was made so far stays on the screen."
 BROKEN = "Something went wrong here, not with your photos. Try again; if it happens again, try fewer photos."
 
 _SECONDS_BETWEEN_NEWS = 0.2
@@ -34,28 +35,37 @@ class Runs:
     async def run(self, session_hash: str, settings: dict[str, Any]) -> AsyncIterator[list[Any]]:
         """The visitor's photos become a scene, or a sentence says why not. Closing the iterator cancels the run."""
         as_before = [gr.skip() for _ in self.results.outputs]
+        session, first_view, begun = None, 0, False
         try:
             session = self.sessions.of(session_hash)
             if not session.photos:
                 raise InputError(NO_PHOTOS)
+            first_view = session.view
             request = {"photos": session.entries(), "settings": checked_settings(settings)}
             yield [*controls(as_html(None, "Starting …"), running=True), *as_before]
-            begun = False
             async with aclosing(newest(self.line.run(session, "reconstruct", request))) as events:
                 async for event in events:
                     if isinstance(event, Done):
-                        yield [*controls(as_html(event, summary(event.result))), *self.results.show(session)]
+                        shown = await asyncio.to_thread(self.results.show, session)
+                        yield [*controls(as_html(event, summary(event.result))), *shown]
                         return
-                    results = as_before if begun else self.results.begin(session)
+                    shown = as_before if begun else self.results.begin(session)
                     begun = True
-                    yield [*controls(as_html(event), running=True), *results]
+                    yield [*controls(as_html(event), running=True), *shown]
         except Cancelled:
-            yield [*controls(as_html(None, CANCELLED)), *as_before]
+            message, failed = CANCELLED, False
         except InputError as error:
-            yield [*controls(as_html(None, str(error), failed=True)), *as_before]
+            message, failed = str(error), True
         except Exception:
             _log.exception("A run failed.")
-            yield [*controls(as_html(None, BROKEN, failed=True)), *as_before]
+            message, failed = BROKEN, True
+        else:
+            message, failed = BROKEN, True  # no line ends without a word
+        if session is not None and begun and session.view > first_view:
+            message = f"{message}\n{STAYS}"
+        elif session is not None and begun:  # the viewer must not wait for a first view for ever
+            as_before = await asyncio.to_thread(self.results.show, session)
+        yield [*controls(as_html(None, message, failed=failed)), *as_before]
 
     def cancel(self, session_hash: str) -> list[Any]:
         """Stop the run. The page shows so at once; the run itself says the same when it has ended."""

@@ -28,6 +28,7 @@ class FakeLine:
         self.events, self.error, self.seconds = list(events), error, seconds
         self.requests: list[dict] = []
         self.closed = 0
+        self.on_end = lambda: None
         self._cancelled: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -47,6 +48,7 @@ class FakeLine:
                 raise self.error
         finally:
             self.closed += 1
+            self.on_end()
             self._cancelled = None
 
     def cancel(self, session: Session) -> bool:

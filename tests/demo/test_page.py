@@ -15,12 +15,12 @@ from pointmap.demo.limits import Limits
 from pointmap.demo.line import Drawn, Waiting, Working
 from pointmap.demo.photo_strip import strip_as_html
 from pointmap.demo.photo_tools import EXAMPLES, _examples_as_html
-from pointmap.demo.runs import CANCELLED, NO_PHOTOS, Runs, newest, summary
+from pointmap.demo.runs import CANCELLED, NO_PHOTOS, STAYS, Runs, newest, summary
 from pointmap.demo.sessions import Sessions
 from pointmap.demo.settings import checked_settings
 from pointmap.demo.settings_panel import settings_from_values
 from pointmap.demo.theme import css, head, make_theme
-from pointmap.errors import InputError
+from pointmap.errors import Cancelled, InputError
 
 DEFAULTS = ("small", "scene", True, False, "auto", "auto", "auto", "auto", "auto", "unknown", None)
 
@@ -135,6 +135,18 @@ def test_cancel_is_shown_at_once_and_by_the_run_itself(tmp_path):
         assert CANCELLED in step[0]
         assert not is_running(step)
     assert line.closed == 1
+
+
+@pytest.mark.parametrize("drawn", [0, 2])
+def test_what_was_drawn_before_the_end_stays_and_otherwise_the_viewer_does_not_wait_for_ever(tmp_path, drawn):
+    sessions, session = visitor(tmp_path, "a.jpg")
+    line = FakeLine([Working("Looking", 1, 2, 0.5, None)], error=Cancelled())
+    line.on_end = lambda: setattr(session, "view", drawn)
+
+    last = steps(sessions, line)[-1]
+
+    assert (STAYS in last[0]) == (drawn > 0)
+    assert (last[3] == "shown") == (drawn == 0)
 
 
 def test_a_page_that_is_left_closes_its_run(tmp_path):
