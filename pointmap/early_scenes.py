@@ -18,7 +18,7 @@ _SHARE = 0.15
 """Of the time since the object was made that may go into scenes; what their receiver does with them included."""
 _FIRST_GROUPS = 2
 """The first scene is of so few predictions, and there at once; it does not count in `_SHARE`."""
-_BASE, _SECONDS = 10, 0.01
+_BASE, _SECONDS = 10, 0.005
 """What a scene costs: so many seconds per prediction, and as for so many more. Seconds are measured from then on."""
 
 
