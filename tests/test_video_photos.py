@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent / "video"))
-from example_videos import pan, texture, write_video  # noqa: E402
+from example_videos import pan, texture, write_video
 
 from pointmap.errors import InputError
 from pointmap.images import load_views

@@ -32,6 +32,9 @@ _DECODERS = frozenset(
 )
 """What cameras, phones and editors write. FFmpeg has hundreds more, rarely used and rarely checked."""
 
+_STREAMS_COME_LATER = frozenset({"flv", "mpeg", "mpegts"})
+"""What is in them, only their packets say. PyAV before 17.1 crashes over options for streams that it does not see."""
+
 _MAX_THREADS = 4
 _BUFFER_BYTES = 1 << 18
 _UNSPECIFIED, _BT709 = 2, 1  # Colour matrices: of a frame that does not say, and SWS_CS_ITU709
@@ -136,7 +139,7 @@ def opened(path: str | Path) -> Iterator[Video]:
     require("av", extra="video", purpose="Reading videos")
     import av
 
-    limits = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"}
+    probing = {} if kind in _STREAMS_COME_LATER else {"max_pixels": str(MAX_PIXELS)}
     with path.open("rb") as file:
         try:
             # An open file instead of a name: there are no protocols that a name could begin with.
@@ -144,7 +147,8 @@ def opened(path: str | Path) -> Iterator[Video]:
                 file,
                 "r",
                 format=kind,
-                options=limits,
+                options=probing,
+                container_options={"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"},
                 metadata_errors="replace",
                 buffer_size=_BUFFER_BYTES,
                 io_open=_refuse_other_files,

@@ -77,6 +77,28 @@ def test_pixels_become_square(tmp_path, ratio, size):
 
 
 @pytest.mark.parametrize(
+    ("height", "matrix", "says"), [(720, "ITU709", None), (120, "ITU601", None), (120, "ITU709", 1)]
+)
+def test_colours_are_those_that_were_filmed_whether_the_file_says_how_they_are_stored_or_not(
+    tmp_path, height, matrix, says
+):
+    green = np.full((height, WIDTH, 3), (40, 200, 90), np.uint8)
+    with av.open(str(tmp_path / "green.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"crf": "5", "preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = height, WIDTH, "yuv420p"
+        if says is not None:
+            stream.codec_context.colorspace = says
+        frame = av.VideoFrame.from_ndarray(green, format="rgb24").reformat(format="yuv420p", dst_colorspace=matrix)
+        frame.colorspace = 2 if says is None else says  # 2: not said
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    (frame,) = choose_frames(tmp_path / "green.mp4", tmp_path / "frames")
+
+    np.testing.assert_allclose(read(frame)[height // 2, WIDTH // 2], (40, 200, 90), atol=6)
+
+
+@pytest.mark.parametrize(
     ("name", "options"), [("cut.mkv", {}), ("cut.avi", {}), ("cut.mp4", {"movflags": "faststart"}), ("cut.ts", {})]
 )
 def test_of_a_file_that_breaks_off_the_beginning_is_used(tmp_path, name, options):
