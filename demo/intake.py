@@ -25,6 +25,7 @@ from pointmap.demo.limits import Limits
 from pointmap.demo.names import clean_name, shown, unique_name
 from pointmap.demo.photo_check import GIVE_PHOTOS, PREVIEW_SIZE, NoPhoto, check_photo
 from pointmap.demo.sessions import Session, SessionPhoto, link_or_copy
+from pointmap.demo.uploads import remove_taken
 from pointmap.demo.zips import is_zip, unpack
 from pointmap.errors import Cancelled, InputError
 from pointmap.progress import ProgressCallback
@@ -81,7 +82,7 @@ def take_files(
     frames_per_second: float = 2.0,
     progress: ProgressCallback | None = None,
 ) -> Taken:
-    """Add photos, zips of photos and videos.
+    """Add photos, zips of photos and videos. Uploads are removed afterwards, other files stay.
 
     Args:
         files: (the visitor's name of it, where the upload lies). What a file is, its content says, never its name.
@@ -92,16 +93,20 @@ def take_files(
         InputError: The disk is full.
         Cancelled: By `progress`, or the session was closed; what was added before stays.
     """
-    with _Intake.into(session, limits, progress) as intake:
-        if not has_space(session):
-            raise InputError("The demo has no space for more photos just now. Try again in a few minutes.")
-        for index, (name, file) in enumerate(files):
-            if intake.is_full:
-                intake.beyond += len(files) - index
-                break
-            intake.tell("read", index, len(files))
-            intake.take(shown(name), file, frames_per_second)
-        return intake.taken
+    try:
+        with _Intake.into(session, limits, progress) as intake:
+            if not has_space(session):
+                raise InputError("The demo has no space for more photos just now. Try again in a few minutes.")
+            for index, (name, file) in enumerate(files):
+                if intake.is_full:
+                    intake.beyond += len(files) - index
+                    break
+                intake.tell("read", index, len(files))
+                intake.take(shown(name), file, frames_per_second)
+            return intake.taken
+    finally:
+        for _, file in files:
+            remove_taken(file)
 
 
 def take_example(session: Session, name: str, limits: Limits) -> Taken:

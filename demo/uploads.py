@@ -66,6 +66,19 @@ async def take_upload(request: "Request", limits: Limits) -> "Response":
     return JSONResponse(files)
 
 
+def remove_taken(file: Path) -> None:
+    """Remove an upload that was taken; a file that is none stays."""
+    cache = os.environ.get("GRADIO_TEMP_DIR")
+    if not cache:
+        return
+    file = Path(os.path.normpath(file))
+    if any(file.is_relative_to(folder / GIVEN) for folder in (Path(os.path.abspath(cache)), Path(cache).resolve())):
+        with suppress(OSError):  # others of the same upload may still lie there
+            file.unlink(missing_ok=True)
+            file.parent.rmdir()
+            file.parent.parent.rmdir()
+
+
 def remove_old_uploads(folder: Path) -> None:
     """Remove from Gradio's folder what nobody took, and what Gradio itself never removes: empty files and folders."""
     now = time.time()

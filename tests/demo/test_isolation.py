@@ -122,6 +122,17 @@ def test_uploads_become_photos(demo):
 
     assert answer.json()["data"] == [{"added": 1, "words": ""}]
     assert demo.sessions.of("alice").photos[0].name == "a.jpg"
+    assert not Path(path).parents[1].exists()  # where it lay until then
+
+
+def test_files_of_one_upload_may_be_given_one_by_one(demo):
+    files = [("files", (f"{index}.jpg", photo_bytes(index))) for index in range(2)]
+    paths = demo.http.post("/gradio_api/upload", files=files).json()
+
+    for path in paths:
+        assert demo.call("take", "bob", [as_file(path)]).json()["data"] == [{"added": 1, "words": ""}]
+    again = demo.call("take", "bob", [as_file(paths[0])]).json()["data"][0]
+    assert again["words"].endswith("cannot be read (No such file or directory). Upload it again.")
 
 
 def test_programs_give_photos_and_get_results(demo, tmp_path):
