@@ -1,5 +1,6 @@
 """From a video file to its pictures with their times, upright, and nothing else that the file may ask for."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,21 @@ class Frame:
 
     pixel_ratio: float = 1.0
     """Width of a stored pixel by its height."""
+
+
+class _Reader:
+    """A file for FFmpeg. Damaged ones ask for places that cannot be; those get an error number, no exception."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL
 
 
 class Video:
@@ -144,7 +160,7 @@ def opened(path: str | Path) -> Iterator[Video]:
         try:
             # An open file instead of a name: there are no protocols that a name could begin with.
             with av.open(
-                file,
+                _Reader(file),
                 "r",
                 format=kind,
                 options=probing,

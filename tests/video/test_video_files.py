@@ -126,6 +126,21 @@ def test_damage_in_the_middle_costs_only_what_is_damaged(tmp_path):
     assert 15 <= len(frames) <= 20
 
 
+def test_whatever_is_damaged_the_message_is_one_for_people(tmp_path, capfd):
+    random = np.random.default_rng(1)
+    for name, codec in (("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.ts", "mpeg2video")):
+        whole = write_video(tmp_path / name, pan(texture(300), 10, 10), codec=codec).read_bytes()
+        for attempt in range(10):
+            content = np.frombuffer(whole, np.uint8).copy()
+            content[random.integers(0, 600, 20)] = random.integers(0, 256, 20)
+            (tmp_path / name).write_bytes(content.tobytes())
+            try:
+                assert choose_frames(tmp_path / name, tmp_path / f"{name}-{attempt}")
+            except InputError as error:
+                assert repr(name) in str(error)  # noqa: PT017
+    assert capfd.readouterr().err == ""
+
+
 def test_joined_recordings_whose_clock_begins_anew_follow_each_other(tmp_path):
     way = pan(texture(600), 40, 8)
     parts = [write_video(tmp_path / f"{half}.ts", way[20 * half : 20 * half + 20]) for half in (0, 1)]
