@@ -61,8 +61,7 @@ def build_input_panel(sessions: Sessions, limits: Limits, model: str) -> InputPa
     with gr.Row(elem_id="pm-sources"):
         make_camera()
         rate = gr.Slider(0.5, 10, value=_FRAMES_PER_SECOND, step=0.5, label="Video frames a second", elem_id="pm-rate")
-    unbroken = re.sub(r"(\d) (?=\w)", "\\1\u00a0", limits.in_words)  # a number stays with its unit
-    gr.HTML(f"<p>{escape(unbroken)}</p>", apply_default_css=False, elem_id="pm-limits")
+    gr.HTML(_limits_as_html(limits), js_on_load=script("uploads.js"), apply_default_css=False, elem_id="pm-limits")
     notice = gr.HTML(apply_default_css=False, elem_id="pm-notice")
     examples = make_examples()
     strip = gr.HTML(js_on_load=script("photos.js"), apply_default_css=False, elem_id="pm-strip")
@@ -136,7 +135,7 @@ class PhotoEvents:
         try:
             taken = work(session)
             words = taken.in_words if isinstance(taken, intake.Taken) else ""
-            notice = as_html(None, words, failed=bool(words and taken.refused))
+            notice = as_html(None, words, failed=bool(words) and taken.added == 0)
         except InputError as error:
             notice = as_html(None, str(error), failed=True)
         except KeyError:
@@ -151,6 +150,16 @@ def shown_photos(session: Session, notice: Any = "") -> tuple[Any, ...]:
     """Updates of `InputPanel.photos`: the strip, the examples (while there are no photos), what is to be said, and the
     status, since what it said of a run before is old with other photos."""
     return strip_as_html(session), gr.update(visible=not session.photos), notice, "" if session.settled else gr.skip()
+
+
+def _limits_as_html(limits: Limits) -> str:
+    unbroken = re.sub(r"(\d) (?=\w)", "\\1\u00a0", limits.in_words)  # a number stays with its unit
+    most = limits.file_megabytes
+    return (
+        f'<p>{escape(unbroken)}</p><div class="pm-failed" role="alert" data-part="large" hidden'
+        f' data-most-bytes="{most * 1_000_000}"><strong>Left out, larger than {most} MB:</strong> <span></span>.'
+        " Give a smaller photo or a shorter video.</div>"
+    )
 
 
 def _said(event: gr.EventData, name: str) -> Any:

@@ -95,10 +95,10 @@ def make_page(folder: Path, line, limits: Limits | None = None) -> tuple[gr.Bloc
 
 
 @contextmanager
-def served_page(folder: Path, line, **settings):
+def served_page(folder: Path, line, limits: Limits | None = None, **settings):
     """(address, sessions) while it is served."""
     with mock.patch.dict(os.environ, {"GRADIO_TEMP_DIR": str(folder / "uploads")}):
-        page, sessions = make_page(folder, line)
+        page, sessions = make_page(folder, line, limits)
         try:
             _, address, _ = page.launch(
                 server_name="127.0.0.1",

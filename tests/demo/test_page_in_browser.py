@@ -1,6 +1,8 @@
 """The left side of the page in a browser, with a line that does as it is told."""
 
 import os
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +12,7 @@ from browser import keep_screenshot, open_browser, open_page
 from page_fakes import FakeLine, finished, served_page
 from PIL import Image
 
+from pointmap.demo.limits import Limits
 from pointmap.demo.line import Working
 from pointmap.demo.runs import CANCELLED
 
@@ -25,17 +28,20 @@ def test_photos_are_given_ordered_painted_and_removed_and_runs_cancelled(tmp_pat
     for index, name in enumerate(("first.jpg", "se\"co'nd.jpg")):
         files.append(tmp_path / name)
         Image.new("RGB", (320, 240), (90 * index, 120, 60)).save(files[-1])
+    (tmp_path / "large.mp4").write_bytes(bytes(1_100_000))
     line = FakeLine([Working("Looking for the same points in photos", 1, 2, 0.5, 3.0), None])
 
     with (
-        served_page(tmp_path, line) as (address, sessions),
+        served_page(tmp_path, line, Limits(file_megabytes=1)) as (address, sessions),
         open_browser() as browser,
+        closed_tab_is_noticed(sessions),
         open_page(browser, address, size=PHONE) as page,
     ):
         page.click("#pm-go")
         page.wait_for_selector("text=Add photos first, or try an example.")
-        page.set_input_files("#pm-upload input[type=file]", files)
+        page.set_input_files("#pm-upload input[type=file]", [*files, tmp_path / "large.mp4"])
         page.wait_for_selector("text=2 photos")
+        assert "larger than 1 MB: large.mp4" in page.locator("#pm-limits").inner_text()
         first, second = names(page)
         (session,) = {sessions.find(token)[0] for token in tokens(page)}
         assert [first, second] == [photo.name for photo in session.photos]
@@ -86,3 +92,15 @@ def tokens(page) -> set[str]:
         address.split("/")[1]
         for address in page.locator(".pm-photo").evaluate_all("all => all.map((one) => one.dataset.address)")
     }
+
+
+@contextmanager
+def closed_tab_is_noticed(sessions):
+    """Within it a tab is opened and closed."""
+    left = []
+    sessions.on_leave = left.append
+    yield
+    end = time.monotonic() + 20
+    while not left:
+        assert time.monotonic() < end
+        time.sleep(0.1)
