@@ -67,11 +67,12 @@ def main() -> None:
     parser.add_argument(
         "--server", help="address of a demo that runs; default: one is started, and its memory measured"
     )
+    parser.add_argument("--pid", type=int, help="process of that demo, to measure its memory")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--output", type=Path, help="write everything as JSON, too")
     args = parser.parse_args()
 
-    with _demo(args.server, args.workers) as (address, pid):
+    with _demo(args.server, args.pid, args.workers) as (address, pid):
         watch = MemoryWatch(pid)
         print(f"{address}, waiting until its memory is steady", flush=True)
         fresh = watch.steady()
@@ -92,10 +93,10 @@ def main() -> None:
 
 
 @contextmanager
-def _demo(address: str | None, workers: int) -> Iterator[tuple[str, int | None]]:
+def _demo(address: str | None, pid: int | None, workers: int) -> Iterator[tuple[str, int | None]]:
     """A demo in a process of its own: (address, process id); or the one that was named."""
     if address is not None:
-        yield address, None
+        yield address, pid
         return
     command = [sys.executable, "-u", "-m", "pointmap", "demo", "--no-open", "--workers", str(workers)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -139,14 +140,16 @@ def visit(address: str, record: Record, user: int, start: float, photos: int, su
             try:
                 came = time.monotonic() - start
                 given = [handle_file(file) for file in files]
-                report = client.predict(photos=given, surface=surface, api_name="/reconstruct")
+                report = client.predict(
+                    photos=given, image_size=None, focal_35mm=None, surface=surface, api_name="/reconstruct"
+                )
                 ended = time.monotonic() - start
                 failure = None if report["registered"] else f"no photo was registered: {report}"
                 record.visits.append(Visit(user, came, max(came, ended - report["seconds"]), ended, failure))
                 if failure:
                     record.failures.append(failure)
                 began = time.monotonic()
-                (glb, *_) = client.predict(formats=["glb"], api_name="/export")
+                (glb, *_) = client.predict(formats=["glb"], confidence_percentile=None, api_name="/export")
                 record.exports.append(time.monotonic() - began)
                 if Path(glb).read_bytes()[:4] != b"glTF":
                     record.failures.append("an exported file is no GLB")
