@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -32,7 +32,7 @@ class Runs:
     def __init__(self, sessions: Sessions, line: Line, results: ResultPanel) -> None:
         self.sessions, self.line, self.results = sessions, line, results
 
-    async def run(self, session_hash: str, settings: dict[str, Any]) -> AsyncIterator[list[Any]]:
+    async def run(self, session_hash: str, settings: dict[str, Any]) -> AsyncGenerator[list[Any], None]:
         """The visitor's photos become a scene, or a sentence says why not. Closing the iterator cancels the run."""
         as_before = [gr.skip() for _ in self.results.outputs]
         session, first_view, begun = None, 0, False
@@ -79,7 +79,7 @@ def controls(status: str, *, running: bool = False) -> list[Any]:
     return [status, gr.update(interactive=not running), gr.update(visible=running)]
 
 
-async def newest(events: AsyncIterator[Event], seconds: float = _SECONDS_BETWEEN_NEWS) -> AsyncIterator[Event]:
+async def newest(events: AsyncIterator[Event], seconds: float = _SECONDS_BETWEEN_NEWS) -> AsyncGenerator[Event, None]:
     """How a run stands, at most every so many seconds; the end at once. Views are none of the page's business."""
     loop = asyncio.get_running_loop()
     upcoming = asyncio.ensure_future(anext(events))

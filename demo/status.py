@@ -2,29 +2,27 @@
 
 from html import escape
 
-from pointmap.demo.line import Done, Drawn, Event, Waiting, Working
+from pointmap.demo.line import Event, Waiting, Working
 
 
 def as_html(event: Event | None, message: str = "", *, failed: bool = False) -> str:
     """A bar with the stage, the share and the time left; the place in line; or a message (plain text, escaped).
 
     Args:
-        event: How the run stands; None, `Drawn` and `Done` show the message alone.
+        event: How the run stands; None, and views and ends, show the message alone.
         message: Lines become paragraphs. With a run: said below its bar.
         failed: The message says what went wrong, so that it is read out at once.
     """
-    match event:
-        case Working():
-            share = round(100 * min(max(event.share, 0.0), 1.0))
-            count = f"{event.done} of {event.total}" if event.total > 1 else ""
-            below = " · ".join(filter(None, [count, _time_left(event.seconds)]))
-            return _bar(event.stage, f"{share} %", below, message, share)
-        case Waiting():
-            place = "You are next in line" if event.place <= 1 else f"You are number {event.place} in line"
-            until = "" if event.seconds is None else f"{_duration(event.seconds)} until it begins"
-            return _bar(place, "", until, message, None)
-        case Done() | Drawn() | None:
-            return _message(message, failed)
+    if isinstance(event, Working):
+        share = round(100 * min(max(event.share, 0.0), 1.0))
+        count = f"{event.done} of {event.total}" if event.total > 1 else ""
+        below = " · ".join(filter(None, [count, _time_left(event.seconds)]))
+        return _bar(event.stage, f"{share} %", below, message, share)
+    if isinstance(event, Waiting):
+        place = "You are next in line" if event.place <= 1 else f"You are number {event.place} in line"
+        until = "" if event.seconds is None else f"{_duration(event.seconds)} until it begins"
+        return _bar(place, "", until, message, None)
+    return _message(message, failed)
 
 
 def _bar(stage: str, right: str, below: str, message: str, share: int | None) -> str:
