@@ -214,12 +214,14 @@ def _shown(watertight: bool) -> dict[str, Any]:
 
 
 def kept_settings(request: dict[str, Any]) -> Keep:
-    """What the request says of `Scene.masks`; what is None is left to the defaults.
+    """What the request says of `Scene.masks`; what is None or False is left to the defaults, which are the same.
 
     Raises:
         InputError: There is no such setting.
     """
-    keep = {name: value for name, value in (request.get("keep") or {}).items() if value is not None}
+    keep = {
+        name: value for name, value in (request.get("keep") or {}).items() if value is not None and value is not False
+    }
     unknown = sorted(set(keep) - set(Keep.__annotations__))
     if unknown:
         raise InputError(f"Nothing is kept by {unknown[0]!r}. Choose among {', '.join(Keep.__annotations__)}.")

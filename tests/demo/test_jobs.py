@@ -132,7 +132,10 @@ def test_exports_lie_in_files_of_ours_scaled_and_once_more_in_a_zip(made, monkey
     folder = made[0] / "files"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*names, said["zip"]])
     assert all(file["bytes"] == (folder / file["name"]).stat().st_size for file in said["files"])
-    assert len(surfaces) <= 1  # two formats, one surface
+    assert len(surfaces) == 1  # two formats, one surface; the last job made it with other settings
+    export_job(made[0], request | {"formats": ["obj"], "keep": {"mask_sky": False, "min_confidence": None}}, Heard())
+    assert len(surfaces) == 1  # nothing else was kept
+    export_job(made[0], request, Heard())
 
     own, exported = Scene.load(made[0] / "scene.npz"), Scene.load(folder / "scene.npz")
     np.testing.assert_allclose(exported.world_from_cam[2, :3, 3], 2 * own.world_from_cam[2, :3, 3], rtol=1e-6)
