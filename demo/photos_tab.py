@@ -74,15 +74,16 @@ def comparison(session: Session, scene: Scene | None, photo: int | None, kind: s
     # The number of the view keeps a browser from showing an older scene's picture.
     address, version = f"scenes/{escape(session.token)}/pictures/{index}", f"?of={session.view}"
     image = f'width="{width}" height="{height}" draggable="false"'
+    layers = f'<div class="pm-layers" style="--shape: {width / height:.4f}">'
     below = f'<img src="{address}/photo.jpg{version}" alt="Photo {name}" {image}>'
     if not scene.registered[index]:
         return (
-            f'<figure class="pm-compare"><div class="pm-layers">{below}</div><figcaption>{name} is not in the scene: '
+            f'<figure class="pm-compare">{layers}{below}</div><figcaption>{name} is not in the scene: '
             "it shows too little of what the other photos show. More photos between it and them may help."
             "</figcaption></figure>"
         )
     return (
-        f'<figure class="pm-compare"><div class="pm-layers">{below}'
+        f'<figure class="pm-compare">{layers}{below}'
         f'<img class="pm-over" src="{address}/{kind}.jpg{version}" alt="{label} of {name}: {meaning}" {image}>'
         '<span class="pm-divider" aria-hidden="true"></span>'
         '<input type="range" min="0" max="100" step="1" value="50"'
@@ -107,7 +108,7 @@ def _legend(session: Session, scene: Scene, kind: str) -> str:
 
 
 def _bar(first: str, last: str, more: str = "", *, reverse: bool = False) -> str:
-    colors = colorize(np.linspace(0, 1, 9)[:: -1 if reverse else 1], 0, 1)
+    colors = colorize(np.linspace(0, 1, 9)[:: -1 if reverse else 1], 0.0, 1.0)
     stops = ", ".join("#{:02x}{:02x}{:02x}".format(*color) for color in colors.tolist())
     bar = f'<span class="pm-gradient" style="background: linear-gradient(to right, {stops})"></span>'
     return f'<div class="pm-legend"><span>{first}</span>{bar}<span>{last}</span>{more}</div>'

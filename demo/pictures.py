@@ -78,7 +78,7 @@ def picture(scene: Scene, index: int, kind: Kind, **keep: Unpack[Keep]) -> bytes
     if kind == "depth":
         return _jpeg(colorize_depth(maps.depth, *scales.depth_range, maps.mask))
     if kind == "confidence":
-        return _jpeg(colorize(scales.percentiles(maps.confidence), 0, 100, maps.confidence > 0))
+        return _jpeg(colorize(scales.percentiles(maps.confidence), 0.0, 100.0, maps.confidence > 0))
     return _jpeg(_normals(scene, index, maps))
 
 

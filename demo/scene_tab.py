@@ -54,10 +54,13 @@ def build_scene_tab(sessions: Sessions, line: Line) -> tuple[ResultTab, gr.HTML,
 
 
 def viewer_html(session: Session) -> str:
-    """The frame with the viewer and its links; `viewer.js` opens it. Addresses are relative: any root path will do."""
+    """The frame with the viewer, and its links (`viewer.js`). Addresses are relative: any root path will do.
+
+    Gradio changes what is there attribute by attribute: the frame stays as it is when the numbers beside it change.
+    """
     own, shared = (f"scenes/{escape(key)}/" for key in (session.token, session.link))
     return (
-        f'<div class="pm-stage-3d"><iframe title="The scene in 3D" allow="fullscreen" data-address="{own}"'
+        f'<div class="pm-stage-3d"><iframe title="The scene in 3D" allow="fullscreen" src="{own}"'
         f' data-factor="{session.factor!r}" data-view="{session.view}"></iframe></div>'
         '<div class="pm-share">'
         f'<a class="pm-full" href="{shared}" target="_blank" rel="noopener">Full page</a>'

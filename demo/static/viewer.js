@@ -1,22 +1,21 @@
-// The frame with the viewer: its address and theme, the links to it, and what it says to this page.
+// The frame with the viewer: its theme, the links to it, and what it says to this page.
 // Runs as `js_on_load` of a gr.HTML (`scene_tab.py`): `element`, `trigger` and `watch` are Gradio's.
 const dark = () => [document.documentElement, document.body].some((part) => part.classList.contains("dark"));
 const theme = () => (dark() ? "dark" : "light");
 const frame = () => element.querySelector("iframe");
 const absolute = (address) => new URL(address, location.origin + location.pathname).href;
 
-let opened = {}; // what the frame shows
+let shown = {}; // in the frame
 
 const refresh = () => {
   for (const field of element.querySelectorAll("input[data-address]")) field.value = absolute(field.dataset.address);
   const inside = frame();
   if (!inside) return;
-  const { address, view } = inside.dataset;
+  const { view } = inside.dataset;
   const scale = Number(inside.dataset.factor);
-  if (opened.frame !== inside || opened.address !== address) inside.src = absolute(`${address}?theme=${theme()}`);
   // With a new view it learns the scale by itself.
-  else if (opened.scale !== scale && opened.view === view) inside.contentWindow.location.reload();
-  opened = { frame: inside, address, view, scale };
+  if (shown.frame === inside && shown.view === view && shown.scale !== scale) inside.contentWindow.location.reload();
+  shown = { frame: inside, view, scale };
 };
 
 const tellTheme = () => frame()?.contentWindow?.postMessage({ pointmap: "theme", theme: theme() }, location.origin);
@@ -30,7 +29,7 @@ const hear = ({ source, origin, data }) => {
   }
   const inside = frame();
   if (!inside || source !== inside.contentWindow || origin !== location.origin || data?.pointmap !== "scale") return;
-  opened.scale = data.factor;
+  shown.scale = data.factor;
   trigger("scale_set", { factor: data.factor, unit: data.unit });
 };
 window.addEventListener("message", hear);
@@ -51,6 +50,6 @@ element.addEventListener("click", async ({ target }) => {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 });
 
-element.addEventListener("load", tellTheme, true); // of the frame: the theme may have changed meanwhile
+element.addEventListener("load", tellTheme, true); // of the frame
 watch("value", refresh);
 refresh();
