@@ -10,7 +10,6 @@ A client is a visitor like any other: it has one scene at a time, waits in the s
 """
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -35,13 +34,13 @@ def add_api(sessions: Sessions, line: Line, limits: Limits) -> None:
         photos = gr.File(file_count="multiple", label="photos")
         model = gr.Textbox("small", label="model")
         pairs = gr.Textbox("auto", label="pairs")
-        image_size = gr.Number(None, precision=0, label="image_size")
-        focal_35mm = gr.Number(None, label="focal_35mm")
+        image_size = gr.Number(0, precision=0, label="image_size")
+        focal_35mm = gr.Number(0, label="focal_35mm")
         mask_sky = gr.Checkbox(False, label="mask_sky")
         surface = gr.Checkbox(True, label="surface")
         rate = gr.Number(2, label="frames_per_second")
         formats = gr.JSON(label="formats")
-        percentile = gr.Number(None, label="confidence_percentile")
+        percentile = gr.Number(0, label="confidence_percentile")
         index, other = gr.Number(0, precision=0, label="index"), gr.Number(1, precision=0, label="other_index")
         kind = gr.Textbox("depth", label="kind")
         factor, unit = gr.Number(1, label="factor"), gr.Textbox("m", label="unit")
@@ -76,8 +75,8 @@ class _Api:
         photos: list[str],
         model: str,
         pairs: str,
-        image_size: float | None,
-        focal_35mm: float | None,
+        image_size: float,
+        focal_35mm: float,
         mask_sky: bool,
         surface: bool,
         frames_per_second: float,
@@ -89,8 +88,8 @@ class _Api:
             photos: The files.
             model: "small", "tiny", "classical", or another one that is here (`pointmap models`).
             pairs: Which photos meet: "auto", "complete", "retrieval-10", "window-3".
-            image_size: Long side in pixels of the images that the network sees; none: what suits it.
-            focal_35mm: The lens, as millimetres on a camera of 36x24 mm; none: found out.
+            image_size: Long side in pixels of the images that the network sees; 0: what suits it.
+            focal_35mm: The lens, as millimetres on a camera of 36x24 mm; 0: found out.
             mask_sky: Leave out the sky.
             surface: Also make the textured surface.
             frames_per_second: Of videos, at most.
@@ -120,7 +119,7 @@ class _Api:
         return {"cancelled": self.line.cancel(self._session(request))}
 
     async def export(
-        self, formats: list[str], confidence_percentile: float | None, mask_sky: bool, request: gr.Request
+        self, formats: list[str], confidence_percentile: float, mask_sky: bool, request: gr.Request
     ) -> list[str]:
         """Files of the kept scene.
 
@@ -134,13 +133,12 @@ class _Api:
             The files; folders are zipped.
         """
         session = self._session(request)
-        self._scene(session)
-        keep = {"confidence_percentile": confidence_percentile, "mask_sky": mask_sky}
-        wanted = {"formats": list(formats or []), "keep": keep, "factor": session.factor}
-        result = await self._run(session, "export", wanted | {"metric": session.unit == "m"})
+        scale = {"factor": session.factor, "metric": bool(self._scene(session).metric)}
+        keep = {"confidence_percentile": confidence_percentile or None, "mask_sky": mask_sky}
+        result = await self._run(session, "export", {"formats": list(formats or []), "keep": keep, **scale})
         if not result["files"]:
             raise gr.Error("; ".join(f"{entry['format']}: {entry['reason']}" for entry in result["failed"]))
-        return [self._handed_out(session.result / "files" / entry["name"]) for entry in result["files"]]
+        return [self._give(session.result / "files" / entry["name"]) for entry in result["files"]]
 
     def cameras(self, request: gr.Request) -> dict[str, Any]:
         """The cameras of the kept scene, as in cameras.json: intrinsics in pixels of the photos, poses, convention."""
@@ -161,7 +159,7 @@ class _Api:
             raise gr.Error(f"There is no picture {kind!r} of photo {int(index)}.") from error
         file = session.result / f"api-{int(index)}-{kind}.jpg"
         file.write_bytes(content)
-        return self._handed_out(file)
+        return self._give(file)
 
     async def matches(self, index: float, other_index: float, request: gr.Request) -> tuple[dict[str, Any], str]:
         """What two of the given photos share: {"matches", "agreed"} and a picture.
@@ -176,7 +174,7 @@ class _Api:
             raise gr.Error(f"There are {len(entries)} photos; give two numbers from 0 on.")
         two = [entries[int(index)], entries[int(other_index)]]
         result = await self._run(session, "match", {"photos": two, "matcher": "sift"})
-        return result, self._handed_out(session.result / "matches.jpg")
+        return result, self._give(session.result / "matches.jpg")
 
     def set_scale(self, factor: float, unit: str, request: gr.Request) -> dict[str, Any]:
         """Say how many units one unit of the scene, as it was found, really is; exports and cameras follow.
@@ -232,9 +230,5 @@ class _Api:
         except Cancelled as error:
             raise gr.Error("Cancelled.") from error
 
-    def _handed_out(self, file: Path) -> str:
-        """A copy that Gradio may serve: in its own folder, under a name that nobody can guess."""
-        target = self.sessions.hand_out(file)
-        if not target.exists():
-            shutil.copyfile(file, target)
-        return str(target)
+    def _give(self, file: Path) -> str:
+        return str(self.sessions.hand_out(file))

@@ -36,12 +36,15 @@ class Demo:
         # Gradio reads these when its parts are made: uploads lie here until they are taken, and nothing is reported.
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder / "uploads")
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from pointmap.demo.api import add_api
         from pointmap.demo.page import build_page
 
         self.sessions = Sessions(self.folder / "sessions", limits)
         self.line = Line(limits, workers=workers, model=model)
         self.sessions.on_leave = self.line.cancel
-        self.page = build_page(self.sessions, self.line, limits)
+        self.page = build_page(self.sessions, self.line, limits, model=model)
+        with self.page:
+            add_api(self.sessions, self.line, limits)
         self._closed = threading.Event()
 
     def launch(self, *, host: str = "127.0.0.1", port: int | None = None, mcp: bool = False) -> str:

@@ -37,6 +37,7 @@ from pointmap.progress import ProgressBar, ProgressCallback, repeating
 from pointmap.scene import Scene, View
 from pointmap.scene_maker import SceneMaker
 from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_report, plan_orbit
+from pointmap.video_photos import expand_videos
 
 Photos = str | Path | Sequence[Any]
 
@@ -70,6 +71,7 @@ def reconstruct(
 
     Args:
         photos: A folder, a zip, a glob, a list of files, or a list of PIL images or (H, W, 3) uint8 arrays.
+            A video (extra `video`) gives frames: at most two per second, and 100.
         model: A bundled name ("small"), a hub id, a folder with `config.json` and `model.safetensors`, a `.pth` or
             `.safetensors` file, or a loaded network. "classical" is none: keypoints and stereo alone.
         device: Where the network runs; default CUDA where there is one, else the CPU.
@@ -146,6 +148,7 @@ def reconstruct(
             network = _network(model, device, precision, tell)
         config = network.config if network else CLASSICAL
         with clock("load photos"):
+            photos = expand_videos(photos, Path(cache) / "frames" if cache else None, progress=tell)
             loaded = load_views(
                 photos, image_size=image_size or config.working_size, patch_size=config.patch_size, progress=tell
             )
