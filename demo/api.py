@@ -17,11 +17,11 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.intake import clear_photos, take_files
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Done, Line
-from pointmap.demo.pictures import picture
-from pointmap.demo.sessions import Session, Sessions
+from pointmap.demo.page.pictures import picture
+from pointmap.demo.visitors.intake import clear_photos, take_files
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Done, Line
 from pointmap.errors import Cancelled, InputError
 from pointmap.export.cameras import cameras_dict
 from pointmap.scene import Scene

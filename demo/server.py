@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Line
-from pointmap.demo.routes import make_routes
-from pointmap.demo.sessions import Sessions
+from pointmap.demo.visitors.routes import make_routes
+from pointmap.demo.visitors.sessions import Sessions
+from pointmap.demo.work.line import Line
 from pointmap.errors import InputError
 
 _PREFIX = "pointmap-demo-"
@@ -37,7 +37,7 @@ class Demo:
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder / "uploads")
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from pointmap.demo.api import add_api
-        from pointmap.demo.page import build_page
+        from pointmap.demo.page.build import build_page
 
         self.sessions = Sessions(self.folder / "sessions", limits)
         self.line = Line(limits, workers=workers, model=model)
@@ -61,7 +61,7 @@ class Demo:
         Raises:
             InputError: The port is taken.
         """
-        from pointmap.demo.theme import css, head, make_theme
+        from pointmap.demo.page.theme import css, head, make_theme
 
         try:
             _, address, _ = self.page.launch(

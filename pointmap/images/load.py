@@ -151,9 +151,7 @@ def _load_one(
 
 
 @contextmanager
-def opened(
-    source: "Path | ZippedPhoto | Image.Image", *, formats: list[str] | None = None
-) -> Iterator["Image.Image"]:
+def opened(source: "Path | ZippedPhoto | Image.Image", *, formats: list[str] | None = None) -> Iterator["Image.Image"]:
     """An image that is not decoded yet, whatever the size it claims up to `MAX_PIXELS`; of these formats alone."""
     from PIL import Image
 

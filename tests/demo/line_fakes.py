@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from pointmap.demo.worker import Worker
+from pointmap.demo.work.worker import Worker
 from pointmap.errors import InputError
 
 EATEN = []

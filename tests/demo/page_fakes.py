@@ -8,16 +8,17 @@ from pathlib import Path
 from unittest import mock
 
 import gradio as gr
+from ports import free_port
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from pointmap.demo import page as page_module
-from pointmap.demo.gallery import thumbnail
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Done, Event
-from pointmap.demo.sessions import Session, Sessions
-from pointmap.demo.theme import css, head, make_theme
+from pointmap.demo.page import build as page_module
+from pointmap.demo.page.theme import css, head, make_theme
+from pointmap.demo.visitors.gallery import thumbnail
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Done, Event
 from pointmap.errors import Cancelled
 
 
@@ -102,6 +103,7 @@ def served_page(folder: Path, line, limits: Limits | None = None, **settings):
         try:
             _, address, _ = page.launch(
                 server_name="127.0.0.1",
+                server_port=free_port(),
                 prevent_thread_lock=True,
                 quiet=True,
                 footer_links=["api"],

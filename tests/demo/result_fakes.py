@@ -9,14 +9,15 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 from PIL import Image
+from ports import free_port
 from scenes import make_scene, without_registration
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Done, Event, Waiting, Working
-from pointmap.demo.result_panel import build_result_panel
-from pointmap.demo.routes import make_routes
-from pointmap.demo.sessions import Session, SessionPhoto, Sessions
-from pointmap.demo.theme import css, head, make_theme
+from pointmap.demo.page.result_panel import build_result_panel
+from pointmap.demo.page.theme import css, head, make_theme
+from pointmap.demo.visitors.routes import make_routes
+from pointmap.demo.visitors.sessions import Session, SessionPhoto, Sessions
+from pointmap.demo.work.line import Done, Event, Waiting, Working
 from pointmap.errors import Cancelled
 from pointmap.export.html import pack_scene
 
@@ -102,6 +103,7 @@ def results_page(folder: Path):
         begin.click(begun, None, panel.outputs)
         end.click(finished, None, panel.outputs)
     _, address, _ = page.launch(
+        server_port=free_port(),
         prevent_thread_lock=True,
         quiet=True,
         share=False,

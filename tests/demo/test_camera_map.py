@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scenes import make_scene, without_registration
 
-from pointmap.demo.cameras import cameras_map, cameras_table, placed_cameras
-from pointmap.demo.scaling import scaled
+from pointmap.demo.page.cameras import cameras_map, cameras_table, placed_cameras
+from pointmap.demo.visitors.scaling import scaled
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scenes import make_scene, without_registration
 
-from pointmap.demo.pictures import KINDS, Scales, picture
+from pointmap.demo.page.pictures import KINDS, Scales, picture
 from pointmap.export.palette import colorize
 
 GREY = (222, 222, 222)

@@ -10,10 +10,18 @@ from PIL import Image
 from scenes import make_scene
 from visitors import given, open_demo, photo_bytes
 
-from pointmap.demo.intake import Taken, clear_photos, move_photo, remove_photo, take_example, take_files, thumbnail
 from pointmap.demo.limits import Limits
-from pointmap.demo.names import clean_name, unique_name
-from pointmap.demo.strokes import set_strokes, stroke_mask
+from pointmap.demo.visitors.intake import (
+    Taken,
+    clear_photos,
+    move_photo,
+    remove_photo,
+    take_example,
+    take_files,
+    thumbnail,
+)
+from pointmap.demo.visitors.names import clean_name, unique_name
+from pointmap.demo.visitors.strokes import set_strokes, stroke_mask
 from pointmap.errors import Cancelled, InputError
 
 

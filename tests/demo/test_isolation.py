@@ -14,10 +14,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 gr = pytest.importorskip("gradio")
 
 from gradio_client import Client, handle_file  # noqa: E402
+from ports import free_port
 
-from pointmap.demo.intake import take_files  # noqa: E402
-from pointmap.demo.routes import make_routes  # noqa: E402
-from pointmap.demo.uploads import remove_old_uploads  # noqa: E402
+from pointmap.demo.visitors.intake import take_files  # noqa: E402
+from pointmap.demo.visitors.routes import make_routes  # noqa: E402
+from pointmap.demo.visitors.uploads import remove_old_uploads  # noqa: E402
 
 
 class Demo:
@@ -37,6 +38,7 @@ class Demo:
             self.offer(self.export_plainly, [], [one])
         _, self.address, _ = self.blocks.launch(
             server_name="127.0.0.1",
+            server_port=free_port(),
             prevent_thread_lock=True,
             quiet=True,
             app_kwargs={"routes": make_routes(self.sessions)},

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointmap.demo import jobs
-from pointmap.demo.file_names import FileNames
-from pointmap.demo.jobs import export_job, match_job, reconstruct_job, surface_job
+from pointmap.demo.work import jobs
+from pointmap.demo.work.file_names import FileNames
+from pointmap.demo.work.jobs import export_job, match_job, reconstruct_job, surface_job
 from pointmap.errors import Cancelled, InputError
 from pointmap.matchers import TwoPhotoMatches
 from pointmap.scene import Scene
 
-ROOM = sorted((Path(jobs.__file__).parent / "photos" / "room" / "images").glob("*.jpg"))
+ROOM = sorted((Path(jobs.__file__).parents[1] / "photos" / "room" / "images").glob("*.jpg"))
 
 
 class Heard:

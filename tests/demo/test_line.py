@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from line_fakes import COMMAND, FakeSession
 
-from pointmap.demo import line as line_module
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Done, Drawn, Line, Waiting, Working
+from pointmap.demo.work import line as line_module
+from pointmap.demo.work.line import Done, Drawn, Line, Waiting, Working
 from pointmap.errors import Cancelled, InputError
 
 
@@ -253,7 +253,7 @@ def test_a_worker_that_has_grown_is_replaced(session, monkeypatch):
 
 def test_workers_end_with_the_server(tmp_path):
     script = (
-        "import sys; from pointmap.demo.worker_process import WorkerProcess\n"
+        "import sys; from pointmap.demo.work.worker_process import WorkerProcess\n"
         "ready = lambda worker, message: print(worker.pid, flush=True)\n"
         f"WorkerProcess({COMMAND!r}, threads=1, heard=ready, ended=print); sys.stdin.read()"
     )

@@ -10,16 +10,16 @@ pytest.importorskip("gradio", reason="needs the extra demo")
 from page_fakes import FakeLine, FakeResults, finished, make_page
 from PIL import Image
 
-from pointmap.demo.input_panel import PhotoEvents
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Drawn, Waiting, Working
-from pointmap.demo.photo_strip import strip_as_html
-from pointmap.demo.photo_tools import EXAMPLES, _examples_as_html
-from pointmap.demo.runs import CANCELLED, NO_PHOTOS, STAYS, Runs, newest, summary
-from pointmap.demo.sessions import Sessions
-from pointmap.demo.settings import checked_settings
-from pointmap.demo.settings_panel import settings_from_values
-from pointmap.demo.theme import css, head, make_theme
+from pointmap.demo.page.input_panel import PhotoEvents
+from pointmap.demo.page.photo_strip import strip_as_html
+from pointmap.demo.page.photo_tools import EXAMPLES, _examples_as_html
+from pointmap.demo.page.runs import CANCELLED, NO_PHOTOS, STAYS, Runs, newest, summary
+from pointmap.demo.page.settings_panel import settings_from_values
+from pointmap.demo.page.theme import css, head, make_theme
+from pointmap.demo.visitors.sessions import Sessions
+from pointmap.demo.work.line import Drawn, Waiting, Working
+from pointmap.demo.work.settings import checked_settings
 from pointmap.errors import Cancelled, InputError
 
 DEFAULTS = ("small", "scene", True, False, "auto", "auto", "auto", "auto", "auto", "unknown", None)
@@ -390,7 +390,7 @@ def test_texts_can_be_read_in_both_themes():
         dark, light = sorted((luminance(one), luminance(other)))
         return (light + 0.05) / (dark + 0.05)
 
-    from pointmap.demo import theme
+    from pointmap.demo.page import theme
 
     for colours, danger in ((theme.LIGHT, "#b3261e"), (theme.DARK, "#f2a49d")):
         for ground in (colours[theme.GROUND], colours[theme.PAPER]):

@@ -13,8 +13,8 @@ from page_fakes import FakeLine, finished, served_page
 from PIL import Image
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Working
-from pointmap.demo.runs import CANCELLED
+from pointmap.demo.page.runs import CANCELLED
+from pointmap.demo.work.line import Working
 
 PHONE = (390, 844)
 

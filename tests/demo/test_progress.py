@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from pointmap.demo.progress import LABELS, Progress, Step, expected_seconds, plan
+from pointmap.demo.work.progress import LABELS, Progress, Step, expected_seconds, plan
 
 RECORDED = [  # seconds, stage, done, total: four photos of photos/room with their surface, on a busy machine
     (0.7, "load", 1, 4),

@@ -10,16 +10,16 @@ pytest.importorskip("gradio", reason="needs the extra demo")
 import gradio as gr
 from result_fakes import NAMES, RESULTS, ResultLine, finish, give_photos
 
-from pointmap.demo.downloads_tab import choices, links_to
 from pointmap.demo.limits import Limits
-from pointmap.demo.matches_tab import drawing_of
-from pointmap.demo.measure_tab import factor_of, scale_in_words
-from pointmap.demo.photos_tab import comparison
-from pointmap.demo.report import report_html
-from pointmap.demo.result_panel import build_result_panel, cameras_html
-from pointmap.demo.result_tab import keep_settings
-from pointmap.demo.scene_tab import viewer_html
-from pointmap.demo.sessions import Sessions
+from pointmap.demo.page.downloads_tab import choices, links_to
+from pointmap.demo.page.matches_tab import drawing_of
+from pointmap.demo.page.measure_tab import factor_of, scale_in_words
+from pointmap.demo.page.photos_tab import comparison
+from pointmap.demo.page.report import report_html
+from pointmap.demo.page.result_panel import build_result_panel, cameras_html
+from pointmap.demo.page.result_tab import keep_settings
+from pointmap.demo.page.scene_tab import viewer_html
+from pointmap.demo.visitors.sessions import Sessions
 from pointmap.errors import InputError
 from pointmap.formats import WRITERS
 

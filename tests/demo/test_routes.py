@@ -14,9 +14,9 @@ pytest.importorskip("gradio")
 
 from starlette.applications import Starlette
 
-from pointmap.demo import routes as routes_module
-from pointmap.demo.intake import take_files
-from pointmap.demo.routes import make_routes
+from pointmap.demo.visitors import routes as routes_module
+from pointmap.demo.visitors.intake import take_files
+from pointmap.demo.visitors.routes import make_routes
 
 
 class Demo:

@@ -8,8 +8,8 @@ import pytest
 from scenes import make_scene
 from visitors import open_demo, photo_bytes
 
-from pointmap.demo.intake import take_files
-from pointmap.demo.scaling import scaled
+from pointmap.demo.visitors.intake import take_files
+from pointmap.demo.visitors.scaling import scaled
 from pointmap.errors import InputError
 
 

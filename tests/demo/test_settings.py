@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointmap.demo.settings import checked_settings, offered_networks
+from pointmap.demo.work.settings import checked_settings, offered_networks
 from pointmap.errors import InputError
 
 

@@ -1,5 +1,5 @@
-from pointmap.demo.line import Done, Drawn, Waiting, Working
-from pointmap.demo.status import as_html
+from pointmap.demo.page.status import as_html
+from pointmap.demo.work.line import Done, Drawn, Waiting, Working
 
 
 def test_a_run_shows_its_stage_its_share_and_the_time_left():

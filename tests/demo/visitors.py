@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.sessions import Sessions
+from pointmap.demo.visitors.sessions import Sessions
 
 
 class Clock:

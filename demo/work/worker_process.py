@@ -92,4 +92,4 @@ class WorkerProcess:
 
 def worker_command(model: str) -> list[str]:
     """Starts a worker that has a network ready."""
-    return [sys.executable, "-P", "-m", "pointmap.demo.worker", "--model", model]
+    return [sys.executable, "-P", "-m", "pointmap.demo.work.worker", "--model", model]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pointmap.atomic import atomic_path
-from pointmap.demo.photo_check import PREVIEW_SIZE
-from pointmap.demo.sessions import Session
+from pointmap.demo.visitors.photo_check import PREVIEW_SIZE
+from pointmap.demo.visitors.sessions import Session
 
 THUMBNAIL_SIZES = (160, 320, PREVIEW_SIZE)
 _QUALITY = 85

@@ -1,11 +1,9 @@
 """How the page looks: the colours of the viewer (`pointmap/export/viewer/page.css`), light and dark, system fonts."""
 
-from pathlib import Path
-
 import gradio as gr
 from gradio.themes.utils.colors import Color
 
-_STATIC = Path(__file__).parent / "static"
+from pointmap.demo.page.static_files import STATIC
 
 GROUND, PAPER, INK, QUIET, LINE, ACCENT, ON_ACCENT = range(7)
 LIGHT = ("#f3f3f6", "#ffffff", "#232328", "#65656e", "#dcdce2", "#2f5f9e", "#ffffff")
@@ -154,7 +152,7 @@ def css() -> str:
         f":root.dark, :root .dark {{ {variables(DARK)} --pm-danger: #f2a49d; color-scheme: dark;"
         f" --color-accent: {DARK[ACCENT]}; }}\n"  # which themes can only set for both
     )
-    return palette + "\n".join(file.read_text() for file in sorted(_STATIC.glob("*.css")))
+    return palette + "\n".join(file.read_text() for file in sorted(STATIC.glob("*.css")))
 
 
 def head() -> str:

@@ -2,14 +2,14 @@
 
 import base64
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.line import Line
-from pointmap.demo.result_tab import JobButton, ResultTab, html, keep_controls, keep_settings, kept, script
-from pointmap.demo.sessions import Session, Sessions
+from pointmap.demo.page.result_tab import JobButton, ResultTab, html, keep_controls, keep_settings, kept
+from pointmap.demo.page.static_files import STATIC, script
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Line
 from pointmap.errors import InputError
 from pointmap.scene import Scene
 
@@ -74,7 +74,7 @@ def viewer_html(session: Session) -> str:
 
 def empty_state() -> str:
     """Before the first run: what will appear here."""
-    picture = base64.b64encode((files("pointmap.demo") / "static" / "example.webp").read_bytes()).decode()
+    picture = base64.b64encode((STATIC / "example.webp").read_bytes()).decode()
     return (
         '<div class="pm-empty">'
         f'<img src="data:image/webp;base64,{picture}" width="960" height="600"'

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.progress import expected_seconds
-from pointmap.demo.sessions import Session
-from pointmap.demo.worker_process import WorkerProcess, worker_command
+from pointmap.demo.visitors.sessions import Session
+from pointmap.demo.work.progress import expected_seconds
+from pointmap.demo.work.worker_process import WorkerProcess, worker_command
 from pointmap.errors import Cancelled, InputError
 
 GRACE_SECONDS = 1.0
@@ -96,7 +96,7 @@ class Line:
         Args:
             workers: Runs at the same time.
             model: The network that is loaded in advance.
-            command: What starts a worker instead of `pointmap.demo.worker`, in tests.
+            command: What starts a worker instead of `pointmap.demo.work.worker`, in tests.
         """
         self._limits = limits
         self._command = list(command or worker_command(model))

@@ -28,11 +28,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 
 from pointmap.atomic import write_bytes
-from pointmap.demo.gallery import thumbnail
-from pointmap.demo.guards import guard_routes, refuse_outside_requests
-from pointmap.demo.kept_scenes import stamp
-from pointmap.demo.pictures import KINDS, picture
-from pointmap.demo.sessions import Session, Sessions
+from pointmap.demo.page.pictures import KINDS, picture
+from pointmap.demo.visitors.gallery import thumbnail
+from pointmap.demo.visitors.guards import guard_routes, refuse_outside_requests
+from pointmap.demo.visitors.kept_scenes import stamp
+from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.errors import InputError
 
 LONGEST_WAIT = 20.0

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from pointmap.demo.line import Event, Waiting, Working
+from pointmap.demo.work.line import Event, Waiting, Working
 
 
 def as_html(event: Event | None, message: str = "", *, failed: bool = False) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pointmap.demo.kept_scenes import KeptScenes, Stamp, stamp
 from pointmap.demo.limits import Limits
-from pointmap.demo.uploads import remove_old_uploads
+from pointmap.demo.visitors.kept_scenes import KeptScenes, Stamp, stamp
+from pointmap.demo.visitors.uploads import remove_old_uploads
 from pointmap.errors import InputError
 from pointmap.scene import Scene
 

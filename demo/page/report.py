@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from pointmap.demo.progress import LABELS
+from pointmap.demo.work.progress import LABELS
 from pointmap.scene import Scene
 
 _STAGES = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pointmap.demo.sessions import Session
+from pointmap.demo.visitors.sessions import Session
 from pointmap.errors import InputError
 from pointmap.shapes import Bool
 

@@ -11,7 +11,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from stat import S_ISREG
 
-from pointmap.demo.gallery import (
+from pointmap.demo.limits import Limits
+from pointmap.demo.visitors.gallery import (
     clear_photos,
     has_space,
     move_photo,
@@ -21,12 +22,11 @@ from pointmap.demo.gallery import (
     thumbnail_file,
     used_bytes,
 )
-from pointmap.demo.limits import Limits
-from pointmap.demo.names import clean_name, shown, unique_name
-from pointmap.demo.photo_check import GIVE_PHOTOS, PREVIEW_SIZE, NoPhoto, check_photo
-from pointmap.demo.sessions import Session, SessionPhoto, link_or_copy
-from pointmap.demo.uploads import remove_taken
-from pointmap.demo.zips import is_zip, unpack
+from pointmap.demo.visitors.names import clean_name, shown, unique_name
+from pointmap.demo.visitors.photo_check import GIVE_PHOTOS, PREVIEW_SIZE, NoPhoto, check_photo
+from pointmap.demo.visitors.sessions import Session, SessionPhoto, link_or_copy
+from pointmap.demo.visitors.uploads import remove_taken
+from pointmap.demo.visitors.zips import is_zip, unpack
 from pointmap.errors import Cancelled, InputError
 from pointmap.progress import ProgressCallback
 

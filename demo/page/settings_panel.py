@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.settings import IMAGE_SIZES, offered_networks
+from pointmap.demo.work.settings import IMAGE_SIZES, offered_networks
 
 AUTO = "auto"
 

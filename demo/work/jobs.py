@@ -8,11 +8,11 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from pointmap.atomic import write_bytes
-from pointmap.demo.exports import write_formats
-from pointmap.demo.file_names import FileNames
-from pointmap.demo.memory import MEMORY
-from pointmap.demo.scaling import scaled
-from pointmap.demo.settings import MATCHERS, checked_settings
+from pointmap.demo.visitors.scaling import scaled
+from pointmap.demo.work.exports import write_formats
+from pointmap.demo.work.file_names import FileNames
+from pointmap.demo.work.memory import MEMORY
+from pointmap.demo.work.settings import MATCHERS, checked_settings
 from pointmap.errors import Cancelled, InputError
 from pointmap.scene import Keep, Scene
 
@@ -255,7 +255,7 @@ def _intrinsics(
 
 def _masks(photos: list[dict[str, Any]], files: list[Path]) -> list[np.ndarray | None] | None:
     """What visitors painted over is left out; None for photos on which they did not paint."""
-    from pointmap.demo.strokes import stroke_mask
+    from pointmap.demo.visitors.strokes import stroke_mask
 
     masks: list[np.ndarray | None] = []
     for photo, file in zip(photos, files, strict=True):

@@ -10,14 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo import intake
 from pointmap.demo.limits import Limits
-from pointmap.demo.photo_strip import strip_as_html
-from pointmap.demo.photo_tools import make_brush, make_camera, make_examples, script
-from pointmap.demo.sessions import Session, Sessions
-from pointmap.demo.settings_panel import build_settings
-from pointmap.demo.status import as_html
-from pointmap.demo.strokes import set_strokes
+from pointmap.demo.page.photo_strip import strip_as_html
+from pointmap.demo.page.photo_tools import make_brush, make_camera, make_examples
+from pointmap.demo.page.settings_panel import build_settings
+from pointmap.demo.page.static_files import script
+from pointmap.demo.page.status import as_html
+from pointmap.demo.visitors import intake
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.visitors.strokes import set_strokes
 from pointmap.errors import InputError
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

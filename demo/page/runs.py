@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.line import Done, Drawn, Event, Line
-from pointmap.demo.result_panel import ResultPanel
-from pointmap.demo.sessions import Sessions
-from pointmap.demo.settings import checked_settings
-from pointmap.demo.status import as_html
+from pointmap.demo.page.result_panel import ResultPanel
+from pointmap.demo.page.status import as_html
+from pointmap.demo.visitors.sessions import Sessions
+from pointmap.demo.work.line import Done, Drawn, Event, Line
+from pointmap.demo.work.settings import checked_settings
 from pointmap.errors import Cancelled, InputError
 
 NO_PHOTOS = "Add photos first, or try an example."

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from pointmap.demo.sessions import Session, SessionPhoto
+from pointmap.demo.visitors.sessions import Session, SessionPhoto
 
 _ICONS = {
     "left": "M15 5l-7 7 7 7",

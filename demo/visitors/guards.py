@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from pointmap.demo.limits import Limits
-from pointmap.demo.uploads import take_upload
+from pointmap.demo.visitors.uploads import take_upload
 
 _API = "/gradio_api"
 _NEEDED = re.compile(

@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.line import Done, Line
-from pointmap.demo.sessions import Session, Sessions
-from pointmap.demo.status import as_html
+from pointmap.demo.page.status import as_html
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Done, Line
 from pointmap.errors import Cancelled, InputError
 from pointmap.scene import Keep, Scene
 
@@ -27,11 +26,6 @@ class ResultTab:
 
     show: Callable[[Session, Scene | None], list[Any]]
     """Updates of the outputs; without a scene, of what waits for one."""
-
-
-def script(name: str) -> str:
-    """For `gr.HTML(js_on_load=...)`."""
-    return (files("pointmap.demo") / "static" / name).read_text("utf-8")
 
 
 def html(**settings: Any) -> gr.HTML:

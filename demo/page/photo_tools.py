@@ -2,16 +2,16 @@
 
 import base64
 from functools import cache
+from importlib.resources import files
 from io import BytesIO
-from pathlib import Path
 
 import gradio as gr
 
-from pointmap.demo.strokes import MOST_POINTS, MOST_STROKES
+from pointmap.demo.page.static_files import script
+from pointmap.demo.visitors.strokes import MOST_POINTS, MOST_STROKES
 
 EXAMPLES = {"room": "A room", "street": "A street", "table": "A table"}
 
-_HERE = Path(__file__).parent
 _CROSS = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18"/></svg>'
 _CAMERA = (
     '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 8h3.500l1.500-2.500h6L16.500 8H20v11H4z"/>'
@@ -56,11 +56,6 @@ _EXAMPLES_SCRIPT = """element.addEventListener("click", (event) => {
 });"""
 
 
-def script(name: str) -> str:
-    """A file of `static/`, for `js_on_load`."""
-    return (_HERE / "static" / name).read_text()
-
-
 def make_camera() -> gr.HTML:
     """A button that opens the camera; what is taken goes to the file input of "#pm-upload"."""
     return gr.HTML(_CAMERA_PAGE, js_on_load=script("camera.js"), apply_default_css=False, elem_id="pm-camera")
@@ -89,9 +84,9 @@ def _preview(name: str) -> str:
     """The first photo, small, as part of the page."""
     from PIL import Image, ImageOps
 
-    file = min((_HERE / "photos" / name / "images").glob("*.jpg"))
-    with Image.open(file) as photo:
+    file = min((files("pointmap.demo") / "photos" / name / "images").iterdir(), key=lambda file: file.name)
+    with file.open("rb") as content, Image.open(content) as photo:
         small = ImageOps.fit(photo.convert("RGB"), (240, 180))
-    content = BytesIO()
-    small.save(content, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    encoded = BytesIO()
+    small.save(encoded, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"

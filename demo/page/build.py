@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.input_panel import PRIVATE, build_input_panel, shown_photos
 from pointmap.demo.limits import Limits
-from pointmap.demo.line import Line
-from pointmap.demo.result_panel import build_result_panel
-from pointmap.demo.runs import Runs
-from pointmap.demo.sessions import Sessions
-from pointmap.demo.settings_panel import settings_from_values
-from pointmap.demo.status import as_html
+from pointmap.demo.page.input_panel import PRIVATE, build_input_panel, shown_photos
+from pointmap.demo.page.result_panel import build_result_panel
+from pointmap.demo.page.runs import Runs
+from pointmap.demo.page.settings_panel import settings_from_values
+from pointmap.demo.page.status import as_html
+from pointmap.demo.visitors.sessions import Sessions
+from pointmap.demo.work.line import Line
 from pointmap.errors import InputError
 
 # On a phone the scene is below the settings.

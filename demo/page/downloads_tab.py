@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.line import Line
-from pointmap.demo.result_tab import JobButton, ResultTab, html, keep_controls, keep_settings, kept
-from pointmap.demo.sessions import Session, Sessions
+from pointmap.demo.page.result_tab import JobButton, ResultTab, html, keep_controls, keep_settings, kept
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Line
 from pointmap.errors import InputError
 from pointmap.formats import WRITERS
 from pointmap.scene import Scene

@@ -1,4 +1,4 @@
-"""The process that works: `python -m pointmap.demo.worker`, started by the line; it speaks JSON lines over its pipes.
+"""The process that works (`python -m pointmap.demo.work.worker`), started by the line, in JSON lines over its pipes.
 
 In:  {"run": 7, "job": "reconstruct", "result": folder, "request": {...}, "photos": how many}; {"cancel": 7}
 Out: {"ready": bytes}                                when the network is loaded; how much memory that takes
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pointmap.demo.progress import Progress, plan
+from pointmap.demo.work.progress import Progress, plan
 from pointmap.errors import Cancelled, InputError
 
 OUT_OF_MEMORY = "The reconstruction ran out of memory or crashed. Try fewer photos or a smaller size."
@@ -205,8 +205,8 @@ def main() -> None:
     model = parser.parse_args().model
     logging.basicConfig(level=logging.WARNING)
 
-    from pointmap.demo.jobs import JOBS
-    from pointmap.demo.memory import MEMORY
+    from pointmap.demo.work.jobs import JOBS
+    from pointmap.demo.work.memory import MEMORY
 
     def warm() -> None:
         for name in _WARM:

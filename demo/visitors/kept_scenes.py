@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from pointmap.demo.scaling import scaled
+from pointmap.demo.visitors.scaling import scaled
 from pointmap.scene import Scene
 
 Stamp = tuple[int, int, int]

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.line import Line
-from pointmap.demo.result_tab import PRIVATE, JobButton, ResultTab, html, session_of
-from pointmap.demo.sessions import Session, Sessions
+from pointmap.demo.page.result_tab import PRIVATE, JobButton, ResultTab, html, session_of
+from pointmap.demo.visitors.sessions import Session, Sessions
+from pointmap.demo.work.line import Line
 from pointmap.errors import InputError
 from pointmap.scene import Scene
 

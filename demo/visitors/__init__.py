@@ -1,0 +1,1 @@
+"""Who may give, read and leave what: sessions, what is taken in, and the addresses beside Gradio's."""
