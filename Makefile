@@ -1,4 +1,4 @@
-# The two commands of the README: `make reconstruct` and `make test`. Both create .venv on their first call.
+# The commands of the README: `make demo`, `make reconstruct` and `make test`. Each creates .venv on its first call.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,10 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := PYTHON='$(PYTHON)' VENV='$(VENV)' sh ./install.sh
 
-.PHONY: reconstruct test test-slow check format clean
+.PHONY: demo reconstruct test test-slow check format clean
+
+demo: $(VENV)/.demo
+	$(BIN)/pointmap demo $(ARGS)
 
 reconstruct: $(VENV)/.core
 	$(BIN)/pointmap reconstruct $(PHOTOS) -o '$(OUT)' $(ARGS)
@@ -32,6 +35,10 @@ format: $(VENV)/.dev
 # pycolmap has no wheel for some machines; without it, cameras come from the network and keypoints alone.
 $(VENV)/.core: pyproject.toml install.sh
 	$(INSTALL) '.[colmap]' || $(INSTALL) .
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.core
+	$(INSTALL) '.[demo,colmap]' || $(INSTALL) '.[demo]'
 	@touch $@
 
 # Some packages have no wheel for some machines; tests that need them are skipped there, as without browser or Node.

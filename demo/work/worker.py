@@ -23,6 +23,7 @@ import traceback
 from _thread import interrupt_main
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pointmap.demo.work.progress import Progress, plan
@@ -36,7 +37,8 @@ _TELL_SECONDS = 0.2
 _WARM = (
     *("cv2", "PIL.Image", "PIL.ImageOps", "scipy.spatial", "scipy.sparse.linalg", "scipy.optimize", "scipy.ndimage"),
     *("skimage.measure", "trimesh", "trimesh.visual", "xatlas", "fast_simplification", "pycolmap"),
-    *("pointmap.pipeline", "pointmap.surface", "pointmap.export.html", "pointmap.formats"),
+    *("pointmap.pipeline", "pointmap.surface", "pointmap.export.html", "pointmap.export.npz", "pointmap.formats"),
+    *("pointmap.fusion.cloud", "pointmap.demo.visitors.strokes", "skimage.measure._marching_cubes_lewiner"),
 )
 """Imported before the first visitor comes, as far as they are installed."""
 
@@ -168,9 +170,18 @@ class Worker:
                 self._orders.put(order)
         end_with_children()  # the server is gone
 
-    def _interrupt(self, number: int, frame: Any) -> None:
-        if self.cancelled:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.cancelled and not is_importing(frame):
             raise Cancelled
+
+
+def is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded: half of one would be in the way of all jobs to come."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def end_with_children() -> None:
@@ -207,11 +218,15 @@ def main() -> None:
 
     from pointmap.demo.work.jobs import JOBS
     from pointmap.demo.work.memory import MEMORY
+    from pointmap.demo.work.settings import offered_networks
+    from pointmap.images.load import register_heif
 
     def warm() -> None:
         for name in _WARM:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
+        offered_networks()
+        register_heif()
         MEMORY.network(model)
 
     Worker(JOBS).serve(warm)

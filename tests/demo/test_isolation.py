@@ -14,7 +14,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 gr = pytest.importorskip("gradio")
 
 from gradio_client import Client, handle_file  # noqa: E402
-from ports import free_port
+from ports import free_port  # noqa: E402
 
 from pointmap.demo.visitors.intake import take_files  # noqa: E402
 from pointmap.demo.visitors.routes import make_routes  # noqa: E402
@@ -306,7 +306,7 @@ def test_what_the_page_needs_is_there(demo, address):
 
 def test_uploads_beyond_the_limits_are_refused_and_leave_nothing(demo):
     def folders() -> list[Path]:
-        return sorted((demo.cache / "given").iterdir())
+        return sorted((demo.cache / "given").glob("*"))
 
     before = folders()
 

@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import os
 import subprocess
 import sys
@@ -6,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from line_fakes import COMMAND, FakeSession
@@ -13,6 +15,7 @@ from line_fakes import COMMAND, FakeSession
 from pointmap.demo.limits import Limits
 from pointmap.demo.work import line as line_module
 from pointmap.demo.work.line import Done, Drawn, Line, Waiting, Working
+from pointmap.demo.work.worker import is_importing
 from pointmap.errors import Cancelled, InputError
 
 
@@ -288,3 +291,16 @@ def test_a_worker_that_cannot_start_is_no_endless_wait(session, monkeypatch):
         with pytest.raises(InputError, match="does not start"):
             result_of(line, session)
         assert not line.wait_until_ready(0.01)
+
+
+def test_a_module_that_is_being_loaded_is_not_left_half_loaded(tmp_path, monkeypatch):
+    seen = []
+    (tmp_path / "asks_while_loading.py").write_text("from whom_to_ask import asked\nasked()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    whom = SimpleNamespace(asked=lambda: seen.append(is_importing(sys._getframe())))
+    monkeypatch.setitem(sys.modules, "whom_to_ask", whom)
+
+    importlib.import_module("asks_while_loading")
+
+    assert seen == [True]
+    assert not is_importing(sys._getframe())
