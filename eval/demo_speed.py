@@ -4,7 +4,7 @@
 
 Starts the demo in a process of its own, and a headless Chromium beside it on the same machine; it draws without a GPU
 there, and takes its share of the processor. Each run is a visit: a fresh page, photos uploaded, "Make the scene"
-clicked. The first cloud is there when the pixels in the middle of the viewer are no longer those of the empty page.
+clicked. The first cloud is there when the pixels in the middle of the viewer have many colours instead of one.
 Needs the extra `demo`, playwright and Chromium.
 """
 
@@ -90,25 +90,22 @@ def visit(chromium: Any, address: str, photos: list[Path]) -> dict[str, float]:
     viewer = page.frame_locator("iframe").first
     canvas = viewer.locator("#canvas")
     canvas.wait_for()
-    empty = None
-    while True:
-        middle = _middle(canvas)
-        empty = middle if empty is None else empty
-        if int(viewer.locator("html").get_attribute("data-view") or 0) > 0 and _differs(middle, empty):
-            break
+    while not _is_drawn(_middle(canvas)):
         _in_time(click, 120)
     seconds["click to the first cloud"] = time.perf_counter() - click
-    viewer.locator("html[data-final=true]").wait_for(timeout=180_000)
+    while not re.match(r"[\d,]+ points", viewer.locator("#summary").inner_text()):  # before, it says "Growing"
+        _in_time(click, 120)
+        page.wait_for_timeout(50)
     seconds["click to the whole cloud"] = time.perf_counter() - click
     page.get_by_role("button", name="Cancel").wait_for(state="hidden", timeout=180_000)
     seconds["click to the textured surface"] = time.perf_counter() - click
-    viewer.locator("#points").evaluate("input => input.checked || input.click()")
+    viewer.get_by_role("button", name="Options").click()
+    viewer.get_by_label("Points", exact=True).check()
+    viewer.get_by_label("Surface").uncheck()
     page.wait_for_timeout(1000)
     before = _middle(canvas)
     slid = time.perf_counter()
-    viewer.locator("#hidden").evaluate(
-        "input => { input.value = 60; input.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
+    viewer.locator("#hidden").fill("60")
     while not _differs(_middle(canvas), before):
         _in_time(slid, 20)
     seconds["slider to the new picture"] = time.perf_counter() - slid
@@ -121,6 +118,11 @@ def _middle(canvas: Any) -> np.ndarray:
     image = np.asarray(Image.open(BytesIO(canvas.screenshot())).convert("RGB")).astype(int)
     height, width = image.shape[:2]
     return image[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+
+
+def _is_drawn(image: np.ndarray) -> bool:
+    """An empty canvas has one colour."""
+    return len(np.unique((image // 24).reshape(-1, 3), axis=0)) > 20
 
 
 def _differs(image: np.ndarray, other: np.ndarray) -> bool:
