@@ -104,6 +104,8 @@ class _Api:
         taken = await self._told(
             asyncio.to_thread(take_files, session, uploads, self.limits, frames_per_second=frames_per_second)
         )
+        if not session.photos:
+            raise _said(taken.in_words or "There are no photos: give some.")
         settings = {"model": model, "pairs": pairs, "mask_sky": mask_sky, "surface": surface}
         settings |= {"image_size": int(image_size)} if image_size else {}
         settings |= {"focal_35mm": focal_35mm} if focal_35mm else {}
@@ -137,7 +139,7 @@ class _Api:
         keep = {"confidence_percentile": confidence_percentile or None, "mask_sky": mask_sky}
         result = await self._run(session, "export", {"formats": list(formats or []), "keep": keep, **scale})
         if not result["files"]:
-            raise gr.Error("; ".join(f"{entry['format']}: {entry['reason']}" for entry in result["failed"]))
+            raise _said("; ".join(f"{entry['format']}: {entry['reason']}" for entry in result["failed"]))
         return [self._give(session.result / "files" / entry["name"]) for entry in result["files"]]
 
     def cameras(self, request: gr.Request) -> dict[str, Any]:
@@ -156,7 +158,7 @@ class _Api:
         try:
             content = picture(scene, int(index), kind)  # type: ignore[arg-type]
         except (IndexError, ValueError) as error:
-            raise gr.Error(f"There is no picture {kind!r} of photo {int(index)}.") from error
+            raise _said(f"There is no picture {kind!r} of photo {int(index)}.") from error
         file = session.result / f"api-{int(index)}-{kind}.jpg"
         file.write_bytes(content)
         return self._give(file)
@@ -171,7 +173,7 @@ class _Api:
         session = self._session(request)
         entries = session.entries()
         if not {int(index), int(other_index)} <= set(range(len(entries))):
-            raise gr.Error(f"There are {len(entries)} photos; give two numbers from 0 on.")
+            raise _said(f"There are {len(entries)} photos; give two numbers from 0 on.")
         two = [entries[int(index)], entries[int(other_index)]]
         result = await self._run(session, "match", {"photos": two, "matcher": "sift"})
         return result, self._give(session.result / "matches.jpg")
@@ -188,7 +190,7 @@ class _Api:
         try:
             session.set_scale(factor, unit)
         except InputError as error:
-            raise gr.Error(str(error)) from error
+            raise _said(str(error)) from error
         return {"factor": session.factor, "unit": session.unit}
 
     def close(self, request: gr.Request) -> dict[str, Any]:
@@ -205,7 +207,7 @@ class _Api:
     def _scene(self, session: Session) -> Scene:
         scene = session.scene()
         if scene is None:
-            raise gr.Error("There is no scene yet: call /reconstruct first.")
+            raise _said("There is no scene yet: call /reconstruct first.")
         return scene
 
     async def _run(self, session: Session, job: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +216,7 @@ class _Api:
                 self.last[session.token] = {"event": type(event).__name__} | asdict(event)
                 if isinstance(event, Done):
                     return event.result
-            raise gr.Error("The run ended without a result.")
+            raise _said("The run ended without a result.")
 
         try:
             return await self._told(through())
@@ -226,9 +228,14 @@ class _Api:
         try:
             return await work
         except InputError as error:
-            raise gr.Error(str(error)) from error
+            raise _said(str(error)) from error
         except Cancelled as error:
-            raise gr.Error("Cancelled.") from error
+            raise _said("Cancelled.") from error
 
     def _give(self, file: Path) -> str:
         return str(self.sessions.hand_out(file))
+
+
+def _said(message: str) -> gr.Error:
+    """An error that is the visitor's to know, and nobody else's."""
+    return gr.Error(message, print_exception=False)

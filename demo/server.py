@@ -2,9 +2,9 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -36,15 +36,12 @@ class Demo:
         # Gradio reads these when its parts are made: uploads lie here until they are taken, and nothing is reported.
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder / "uploads")
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        from pointmap.demo.api import add_api
         from pointmap.demo.page.build import build_page
 
         self.sessions = Sessions(self.folder / "sessions", limits)
         self.line = Line(limits, workers=workers, model=model)
         self.sessions.on_leave = self.line.cancel
         self.page = build_page(self.sessions, self.line, limits, model=model)
-        with self.page:
-            add_api(self.sessions, self.line, limits)
         self._closed = threading.Event()
 
     def launch(self, *, host: str = "127.0.0.1", port: int | None = None, mcp: bool = False) -> str:
@@ -112,9 +109,11 @@ class Demo:
 
 
 def serve(demo: Demo) -> None:
-    """Wait until Ctrl-C."""
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    """Wait until Ctrl-C, or until the system asks for the end, and leave nothing behind."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
     demo.close()
 
 

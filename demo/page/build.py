@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from pointmap.demo.api import add_api
 from pointmap.demo.limits import Limits
 from pointmap.demo.page.input_panel import PRIVATE, build_input_panel, shown_photos
 from pointmap.demo.page.result_panel import build_result_panel
@@ -35,6 +36,7 @@ def build_page(sessions: Sessions, line: Line, limits: Limits, *, model: str = "
     with gr.Blocks(
         title="pointmap", analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, _UPLOADS_STAY_SECONDS)
     ) as page:
+        add_api(sessions, line, limits)  # first: names of functions are given in this order
         with gr.Row(elem_id="pm-page"):
             with gr.Column(elem_id="pm-input", min_width=0):
                 panel = build_input_panel(sessions, limits, model)

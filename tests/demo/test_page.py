@@ -358,10 +358,11 @@ def test_every_choice_of_the_page_is_one_that_the_server_takes(tmp_path):
             checked_settings(settings_from_values(*values))
 
 
-def test_the_page_offers_its_functions_to_nobody_else(tmp_path):
+def test_programs_are_offered_the_functions_of_the_api_and_none_of_the_page(tmp_path):
     page, _ = make_page(tmp_path, FakeLine())
 
-    assert all(function.api_visibility == "private" for function in page.fns.values())
+    offered = [function.api_name for function in page.fns.values() if function.api_visibility != "private"]
+    assert offered == "reconstruct status cancel export cameras picture matches set_scale close".split()
 
 
 def test_nothing_of_the_page_comes_from_another_host():
