@@ -1,5 +1,6 @@
 """The whole demo: sessions, workers, page and addresses, joined and launched."""
 
+import importlib
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pointmap.errors import InputError
 
 _PREFIX = "pointmap-demo-"
 _SWEEP_SECONDS = 5
+_WARM = ("cv2", "scipy.ndimage", "scipy.spatial", "trimesh.visual", "skimage.measure", "pointmap.fusion.cloud")
 
 
 class Demo:
@@ -83,6 +85,7 @@ class Demo:
             which = "All ports from 7860 on are taken" if port is None else f"Port {port} is taken"
             raise InputError(f"{which}. Choose another --port.") from error
         threading.Thread(target=self._sweep, daemon=True).start()
+        threading.Thread(target=_warm, daemon=True).start()
         return address
 
     def _sweep(self) -> None:
@@ -115,6 +118,12 @@ def serve(demo: Demo) -> None:
         signal.signal(number, lambda *_: ended.set())
     ended.wait()
     demo.close()
+
+
+def _warm() -> None:
+    """Import what pictures and tables need: seconds that the first visitor does not wait then."""
+    for name in _WARM:
+        importlib.import_module(name)
 
 
 def remove_leftovers() -> None:
