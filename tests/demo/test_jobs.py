@@ -11,6 +11,7 @@ from PIL import Image
 from pointmap.demo.work import jobs
 from pointmap.demo.work.file_names import FileNames
 from pointmap.demo.work.jobs import export_job, match_job, reconstruct_job, surface_job
+from pointmap.demo.work.memory import MEMORY
 from pointmap.errors import Cancelled, InputError
 from pointmap.matchers import TwoPhotoMatches
 from pointmap.scene import Scene
