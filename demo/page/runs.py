@@ -69,9 +69,12 @@ class Runs:
 
     def cancel(self, session_hash: str) -> list[Any]:
         """Stop the run. The page shows so at once; the run itself says the same when it has ended."""
+        stopped = False
         with suppress(InputError):
-            self.line.cancel(self.sessions.of(session_hash))
-        return controls(as_html(None, CANCELLED))
+            stopped = self.line.cancel(self.sessions.of(session_hash))
+        status, make, cancel = controls(as_html(None, CANCELLED))
+        # A click before the run has ended, a moment later, would be lost: its last step gives the button back.
+        return [status, gr.skip() if stopped else make, cancel]
 
 
 def controls(status: str, *, running: bool = False) -> list[Any]:

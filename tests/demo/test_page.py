@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip("gradio", reason="needs the extra demo")
+import gradio as gr
 from page_fakes import FakeLine, FakeResults, finished, make_page
 from PIL import Image
 
@@ -131,10 +132,19 @@ def test_cancel_is_shown_at_once_and_by_the_run_itself(tmp_path):
                 at_once = runs.cancel("abc")
         return [at_once, step]
 
-    for step in asyncio.run(click()):
-        assert CANCELLED in step[0]
-        assert not is_running(step)
+    at_once, last = asyncio.run(click())
+    assert CANCELLED in at_once[0]
+    assert at_once[1] == gr.skip()  # a click would be lost until the run has ended
+    assert at_once[2]["visible"] is False
+    assert CANCELLED in last[0]
+    assert not is_running(last)
     assert line.closed == 1
+
+
+def test_cancel_without_a_run_leaves_the_button_to_be_clicked(tmp_path):
+    sessions, _ = visitor(tmp_path, "a.jpg")
+
+    assert not is_running(Runs(sessions, FakeLine([]), FakeResults([None])).cancel("abc"))
 
 
 @pytest.mark.parametrize("drawn", [0, 2])

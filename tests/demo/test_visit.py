@@ -138,7 +138,7 @@ def test_a_run_is_cancelled_at_once_and_the_next_one_works(browser, demo):
         page.get_by_role("button", name="Cancel").click()
 
         page.get_by_text("Cancelled.").wait_for(timeout=2000)
-        make_scene(page)
+        make_scene(page)  # as soon as the button can be pressed
         assert "3 of 3 photos placed" in wait_for_end(page)
 
 
