@@ -37,9 +37,7 @@ from pointmap.progress import ProgressBar, ProgressCallback, repeating
 from pointmap.scene import Scene, View
 from pointmap.scene_maker import SceneMaker
 from pointmap.turntable import MASK_SIZE, Subject, find_subject, object_report, plan_orbit
-from pointmap.video_photos import expand_videos
-
-Photos = str | Path | Sequence[Any]
+from pointmap.video_photos import Photos, expand_videos
 
 
 def reconstruct(

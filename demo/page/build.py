@@ -8,7 +8,8 @@ import gradio as gr
 
 from pointmap.demo.api import add_api
 from pointmap.demo.limits import Limits
-from pointmap.demo.page.input_panel import PRIVATE, build_input_panel, shown_photos
+from pointmap.demo.page.events import PRIVATE
+from pointmap.demo.page.input_panel import build_input_panel, shown_photos
 from pointmap.demo.page.result_panel import build_result_panel
 from pointmap.demo.page.runs import Runs
 from pointmap.demo.page.settings_panel import settings_from_values

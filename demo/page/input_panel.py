@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from pointmap.demo.limits import Limits
+from pointmap.demo.page.events import PRIVATE
 from pointmap.demo.page.photo_strip import strip_as_html
 from pointmap.demo.page.photo_tools import make_brush, make_camera, make_examples
 from pointmap.demo.page.settings_panel import build_settings
@@ -20,9 +21,6 @@ from pointmap.demo.visitors import intake
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.demo.visitors.strokes import set_strokes
 from pointmap.errors import InputError
-
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-"""Of all events of the page: programs have functions of their own (`api.py`), and the line is ours (`line.py`)."""
 
 _FRAMES_PER_SECOND = 2.0
 _TITLE = """<h1>pointmap</h1>

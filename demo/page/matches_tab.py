@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from pointmap.demo.page.result_tab import PRIVATE, JobButton, ResultTab, html, session_of
+from pointmap.demo.page.events import PRIVATE
+from pointmap.demo.page.result_tab import JobButton, ResultTab, html, session_of
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.demo.work.line import Line
 from pointmap.errors import InputError

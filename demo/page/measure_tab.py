@@ -7,7 +7,8 @@ import gradio as gr
 import numpy as np
 from gradio.events import Dependency
 
-from pointmap.demo.page.result_tab import PRIVATE, ResultTab, html, session_of, unit_of
+from pointmap.demo.page.events import PRIVATE
+from pointmap.demo.page.result_tab import ResultTab, html, session_of, unit_of
 from pointmap.demo.page.status import as_html
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.errors import InputError

@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from pointmap.demo.page.events import PRIVATE
 from pointmap.demo.page.pictures import Scales
-from pointmap.demo.page.result_tab import PRIVATE, ResultTab, html, session_of, unit_of, waiting
+from pointmap.demo.page.result_tab import ResultTab, html, session_of, unit_of, waiting
 from pointmap.demo.page.static_files import script
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.export.palette import colorize

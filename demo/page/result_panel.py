@@ -7,11 +7,12 @@ import gradio as gr
 
 from pointmap.demo.page.cameras import cameras_map, cameras_table
 from pointmap.demo.page.downloads_tab import build_downloads_tab
+from pointmap.demo.page.events import PRIVATE
 from pointmap.demo.page.matches_tab import build_matches_tab
 from pointmap.demo.page.measure_tab import build_measure_tab, scale_in_words
 from pointmap.demo.page.photos_tab import build_photos_tab, comparison
 from pointmap.demo.page.report import report_html
-from pointmap.demo.page.result_tab import PRIVATE, ResultTab, html, session_of, unit_of, waiting
+from pointmap.demo.page.result_tab import ResultTab, html, session_of, unit_of, waiting
 from pointmap.demo.page.scene_tab import build_scene_tab, viewer_html
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.demo.work.line import Line

@@ -8,14 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from pointmap.demo.page.events import PRIVATE
 from pointmap.demo.page.status import as_html
 from pointmap.demo.visitors.sessions import Session, Sessions
 from pointmap.demo.work.line import Done, Line
 from pointmap.errors import Cancelled, InputError
 from pointmap.scene import Keep, Scene
-
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""Of events that are the page's own."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,6 @@ class JobButton:
             run,
             inputs,
             [self.start, self.stop, self.status, *outputs],
-            concurrency_limit=None,  # the line decides who is next
             trigger_mode="once",
             **PRIVATE,
         )
