@@ -35,7 +35,7 @@ class InputPanel:
     """The components that runs need."""
 
     photos: list[Any]
-    """What shows the session's photos; `PhotoEvents.shown` has the updates."""
+    """What shows the session's photos; `shown_photos` has the updates."""
 
     settings: list[Any]
     """Inputs of `settings_from_values`."""

@@ -4,7 +4,7 @@
     /scenes/KEY/view?after=N              the newest view when it is newer than N; waits for one
     /scenes/KEY/scale                     POST {"factor", "unit"}: sets the scale (token only)
     /scenes/KEY/photos/PHOTO.jpg?size=    a given photo, small (token only)
-    /scenes/KEY/pictures/INDEX/KIND.jpg   what the scene knows of a photo (`pictures.py`)
+    /scenes/KEY/pictures/INDEX/KIND.jpg   what the scene knows of a photo (`page/pictures.py`)
     /scenes/KEY/files/NAME                what was exported (attachments)
 
 KEY is a session's token or its link. Uploads can never be read back, neither here nor through Gradio's own addresses.
