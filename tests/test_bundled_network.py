@@ -54,7 +54,7 @@ def test_it_beats_the_predictors_that_do_not_look(name, network, tmp_path):
 
 
 def test_the_example_photos_become_a_scene(name):
-    from eval.ground_truth import load_ground_truth
+    from pointmap.eval.ground_truth import load_ground_truth
 
     folder = ROOT / "demo" / "photos" / "room"
     truth = load_ground_truth(folder)

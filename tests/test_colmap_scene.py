@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.procedural_scenes import write_set
 from pointmap.colmap_scene import sparse_model, write_colmap
 from pointmap.errors import InputError
+from pointmap.eval.studies.procedural_scenes import write_set
 from pointmap.export.photos import plan_photos, write_photos
 from pointmap.readers import read_posed
 from pointmap.scene import Scene

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FINEST = 1 / 256
 """Smallest voxel that is chosen by itself, as a share of the longest side of what is seen. With exact depth a half of
-it is a little better, with noise of 1 % it is far worse (`eval/fusion.py`)."""
+it is a little better, with noise of 1 % it is far worse (`eval/studies/fusion.py`)."""
 _LOOKED_AT = 16
 """Depth maps of a list that choose the voxel size, evenly spread over it."""
 _PIXELS = 5000

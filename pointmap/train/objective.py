@@ -1,6 +1,6 @@
 """What a training step minimises: points in both orders of every pair, and the matches between them.
 
-Every part has a weight in `Objective`; 0 leaves it out. `eval/ablations.py` measures what each is worth.
+Every part has a weight in `Objective`; 0 leaves it out. `eval/studies/ablations.py` measures what each is worth.
 """
 
 from dataclasses import dataclass, fields

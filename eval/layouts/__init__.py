@@ -1,0 +1,1 @@
+"""Readers of what several benchmarks share: trees, depth maps, camera files."""

@@ -1,0 +1,1 @@
+"""Methods, by name: see `method.py` for what one is."""

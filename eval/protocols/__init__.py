@@ -1,0 +1,1 @@
+"""Ways of scoring. Each file names the source of its protocol."""
