@@ -9,7 +9,19 @@ from ..task import Task
 
 @dataclass(frozen=True)
 class DtuOfficial(Protocol):
-    """The evaluation that comes with DTU (Jensen et al. 2014; Aanaes et al. 2016), on clouds of consistent depths."""
+    """The evaluation that comes with DTU (Jensen et al. 2014; Aanaes et al. 2016), on clouds of consistent depths.
+
+    Reads of `Truth`, all in mm and in the frame of the official cameras and of `stlXXX_total.ply`:
+
+    - `cloud`: the points of the structured light scan
+    - `extra["observation_mask"]`: a function without arguments that returns (mask, box, resolution): (X, Y, Z) bool, True
+      where something was observed (`ObsMask`); (2, 3) lower and upper corner (`BB`); edge of a cell in mm (`Res`). The cell
+      of a point is round((point - box[0]) / resolution). Left out, every point counts.
+    - `extra["plane"]`: (4,) array, or a function that returns it (`P` of `PlaneXXX.mat`): scan points with
+      plane . (x, y, z, 1) > 0 are above the table and take part in completeness. Left out, all do.
+    - `extra["masks"]`: optional, per photo a function that returns (H, W) bool, True where depths are fused, covering the
+      whole photo; or None
+    """
 
     down_sample: float = 0.2
     patch: float = 60.0
