@@ -1,6 +1,6 @@
 """Alignment of many photos: time and peak memory against the number of edges.
 
-    python -m eval.studies.alignment_scale -o eval-alignment      # scale.json, scale.png, and the tables of docs/alignment.md
+    python -m eval.studies.alignment_scale -o eval-alignment      # scale.json, scale.png, tables for docs/
     python -m eval.studies.alignment_scale --cases 50x10 100x10 --size 112x84 --threads 1
 
 Photos of 224x168 along a closed loop above a wavy ground (`eval.alignment_walk`: noise as in tests/golden_inputs.py),

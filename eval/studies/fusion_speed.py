@@ -5,8 +5,8 @@
 The frames are of a room with balls in it, known in closed form, from a camera with the focal length of a Kinect that
 goes around and looks everywhere. Each method runs in a process of its own, one after the other, reads the frames from
 the disk one by one, fuses depth and colour, and extracts the mesh. The dense yardstick in plain NumPy
-(`eval/studies/dense_tsdf.py`) has exactly the box of the room, and visits all its voxels at once, as one writes it first, or
-slab by slab, which needs less memory. Times are of the fusion alone: by the clock, and of the processor ("CPU"), which
+(`dense_tsdf.py`) has exactly the box of the room, and visits all its voxels at once, as one writes it first, or slab
+by slab, which needs less memory. Times are of the fusion alone: by the clock, and of the processor ("CPU"), which
 other work on the machine disturbs less. Memory is the peak above what the process had before, when a small volume had
 been fused and meshed to load all code: of the fusion, and with the mesh.
 """

@@ -1,6 +1,6 @@
 """Camera poses from sets of real photos, scored against the truth beside them.
 
-    python -m pointmap.eval.studies.photos fox lund_door --data DIR -o OUT    # in the repository: python eval/studies/photos.py
+    python eval/studies/photos.py fox lund_door --data DIR -o OUT
 
 Each set is a folder of DIR with photos and a `cameras.json`. Per set it reconstructs some photos, evenly chosen,
 without telling any camera, and prints a row with the scores of `pointmap.metrics` over all pairs of photos, the error

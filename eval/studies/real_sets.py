@@ -13,11 +13,12 @@ from pointmap.inference import network_fingerprint
 from pointmap.models import Network
 from pointmap.scene import Scene
 
+from ..code import code_digest
 from ..ground_truth import GroundTruth, load_ground_truth
 from .colmap_baseline import run_colmap
 from .photos import reconstruct_and_score
 from .rows import Estimate, Row, markdown, score, shown
-from .store import Store, code_digest
+from .store import Store
 from .subsets import sparse_subsets
 
 ALL = "all"

@@ -7,19 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pointmap
 from pointmap.atomic import write_bytes
 from pointmap.export.plain_json import json_bytes
-
-
-def code_digest() -> str:
-    """Of the package's source without the trainer and the command line, on which results depend."""
-    package = Path(pointmap.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).parts[0] not in ("train", "cli"):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 class Store:
