@@ -1,5 +1,6 @@
 """How a scene is scored: the interface of what lies in `protocols/`."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,14 @@ class Metric:
 
     share: bool = False
     """A share in [0, 1], shown in %."""
+
+    def text(self, value: float) -> str:
+        """As tables show it: three significant digits or so, shares in %, `-` where there is no figure."""
+        if math.isnan(value):
+            return "-"
+        if self.share:
+            return f"{100 * value:.1f}"
+        return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ class Inputs:
     """Localisation: for each query the photos of the map that the protocol's retrieval names, best first; () where the
     method retrieves by itself."""
 
+    name: str = ""
+    """Of the task; the runner fills it in. Only for looking up what was computed elsewhere."""
+
 
 @dataclass(frozen=True, eq=False)
 class Truth:

@@ -28,8 +28,9 @@ PoseSource = Literal["auto", "network", "sfm"]
 _CLEARLY = 0.02
 """By how much more of the keypoints the cameras of structure from motion must explain to be preferred."""
 _LEAST_EXPLAINED = 0.65
-"""Keypoints of which all cameras together explain less contradict each other. On the sets of `eval/studies/engine.py` the
-share is above 0.69 where they help, and below 0.62 where they harm: procedural scenes with repeated textures."""
+"""Keypoints of which all cameras together explain less contradict each other. On the sets of the engine's benchmark
+(`eval/studies/engine.py`) the share is above 0.69 where they help, and below 0.62 where they harm: procedural scenes
+with repeated textures."""
 _ERROR = 1 / 1000
 """Keypoints further from their epipolar line than this part of the image's long side are not explained."""
 _LEAST_TRUST = 0.25
