@@ -9,7 +9,7 @@ from PIL import Image
 
 from pointmap.colmap_scene import sparse_model, write_colmap
 from pointmap.errors import InputError
-from pointmap.eval.studies.procedural_scenes import write_set
+from pointmap.eval.ground_truth import write_set
 from pointmap.export.photos import plan_photos, write_photos
 from pointmap.readers import read_posed
 from pointmap.scene import Scene

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pointmap.atomic import write_bytes
-from pointmap.export.plain_json import json_bytes
 from pointmap.train.random import Random
 from pointmap.train.textures import make_textures
-from pointmap.train.views import SceneViews, make_views
+from pointmap.train.views import make_views
 
-from ..ground_truth import GroundTruth, load_ground_truth
+from ..ground_truth import GroundTruth, load_ground_truth, write_set
 from .procedural import SEED, TEXTURE_SEED, TEXTURES
 from .rows import Row, markdown, shown
 
@@ -32,26 +30,6 @@ def procedural_sets(folder: Path, count: int, *, views: int = VIEWS, long_side: 
             write_set(make_views(views, size, Random(SEED + 1000 + number), texels, TEXTURES), place)
         truths.append(load_ground_truth(place))
     return truths
-
-
-def write_set(scene: SceneViews, folder: Path) -> None:
-    """Photos as PNG, depths as npz, and last the cameras.json that says that all is there."""
-    from PIL import Image
-
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    (folder / "depth").mkdir(exist_ok=True)
-    entries = []
-    for index in range(len(scene)):
-        photo, depth = f"images/{index}.png", f"depth/{index}.npz"
-        Image.fromarray(scene.images[index].numpy()).save(folder / photo)
-        np.savez_compressed(folder / depth, depth=scene.depths[index].float().numpy())
-        K = scene.intrinsics[index].tolist()
-        cam_from_world = np.linalg.inv(scene.world_from_cam[index].double().numpy())
-        height, width = scene.depths.shape[1:]
-        camera = {"fx": K[0][0], "fy": K[1][1], "cx": K[0][2], "cy": K[1][2], "distortion": None}
-        entry = {"file": photo, "width": width, "height": height, **camera, "cam_from_world": cam_from_world}
-        entries.append(entry | {"depth": depth, "depth_scale": 1.0})
-    write_bytes(folder / "cameras.json", json_bytes({"set": folder.name, "images": entries}))
 
 
 def scenes_table(rows: Sequence[Row]) -> str:

@@ -15,11 +15,11 @@ from pointmap.scene import Scene
 
 from ..code import code_digest
 from ..ground_truth import GroundTruth, load_ground_truth
+from ..subsets import sparse_subsets
 from .colmap_baseline import run_colmap
 from .photos import reconstruct_and_score
 from .rows import Estimate, Row, markdown, score, shown
 from .store import Store
-from .subsets import sparse_subsets
 
 ALL = "all"
 IDENTITY = "identity"

@@ -22,8 +22,7 @@ from pointmap.train.scenes import Scenes, sample_scenes
 from pointmap.train.textures import make_textures
 from pointmap.train.views import SceneViews
 
-from ..ground_truth import GroundTruth, load_ground_truth
-from .procedural_scenes import write_set
+from ..ground_truth import GroundTruth, load_ground_truth, write_set
 
 if TYPE_CHECKING:
     import trimesh

@@ -5,7 +5,7 @@
 Everything is at the default settings of `reconstruct`, cameras unknown; photos are used at the sizes they have. Focal
 lengths come from EXIF where it has them (column EXIF: on how many photos), for the network as for COLMAP, which is
 incremental mapping on SIFT with its default options on the CPU. A photo that a method could not register, and a set on
-which it failed, count as wrong in RRA, RTA and AUC. `eval/studies/subsets.py` has the rule of the sparse subsets.
+which it failed, count as wrong in RRA, RTA and AUC. `eval/subsets.py` has the rule of the sparse subsets.
 
 OUT/weights.md and OUT/weights.json hold the table, OUT/results what was computed with these weights and this code: an
 interrupted run goes on from there. OUT/scenes holds the procedural scenes; delete it when their generator changed.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pointmap.eval.ground_truth import GroundTruth
-from pointmap.eval.studies.subsets import sparse_subsets, view_change
+from pointmap.eval.subsets import sparse_subsets, view_change
 
 
 def ring(count: int) -> GroundTruth:

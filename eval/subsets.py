@@ -11,7 +11,7 @@ import torch
 
 from pointmap.geometry.transforms import invert_rigid
 
-from ..ground_truth import GroundTruth
+from .ground_truth import GroundTruth
 
 ROTATION_STEP_DEG = 30.0
 BASELINE_STEP = 1 / 3
