@@ -4,7 +4,7 @@
 | --- | --- |
 | `poses` | relative poses of all pairs of photos: RRA, RTA, AUC, mAA |
 | `trajectories` | camera centres and steps: ATE, RPE |
-| `depth` | depth maps, by every alignment that benchmarks allow |
+| `depth` | depth maps, after every alignment of `depth_alignment` |
 | `points` | clouds: accuracy, completeness, normals, F-score |
 | `meshes` | surfaces: against a scan, and NeuralRecon's rendered depth |
 | `localization` | poses in a given frame |
@@ -12,17 +12,35 @@
 | `calibration` | whether confidences rank errors |
 """
 
-from pointmap.metrics.calibration import error_by_confidence, falls
-from pointmap.metrics.depth import DepthErrors, depth_errors
-from pointmap.metrics.poses import PoseErrors, pose_errors
-from pointmap.metrics.trajectories import absolute_trajectory_error
+from pointmap.metrics.calibration import error_by_confidence, falls, risk_coverage, spearman
+from pointmap.metrics.cameras import focal_errors, fov_errors_deg
+from pointmap.metrics.depth import DepthErrors, DepthSums, depth_errors, depth_sums
+from pointmap.metrics.depth_alignment import DepthAlignment, fit_depth_alignment
+from pointmap.metrics.localization import precision_coverage_auc, query_errors, virtual_correspondence_errors
+from pointmap.metrics.poses import PoseErrors, known_pairs, pose_errors
+from pointmap.metrics.trajectories import absolute_trajectory_error, centre_errors, spread, step_errors
 
 __all__ = [
+    "DepthAlignment",
     "DepthErrors",
+    "DepthSums",
     "PoseErrors",
     "absolute_trajectory_error",
+    "centre_errors",
     "depth_errors",
+    "depth_sums",
     "error_by_confidence",
     "falls",
+    "fit_depth_alignment",
+    "focal_errors",
+    "fov_errors_deg",
+    "known_pairs",
     "pose_errors",
+    "precision_coverage_auc",
+    "query_errors",
+    "risk_coverage",
+    "spearman",
+    "spread",
+    "step_errors",
+    "virtual_correspondence_errors",
 ]
