@@ -108,7 +108,7 @@ def _scale_shift_l1(depth: Tensor, true_depth: Tensor) -> tuple[float, float]:
     For a given scale the best shift is the median of what remains, and the sum is convex in the scale: its slope is
     halved into. The published evaluations run 1000 steps of Adam of 1e-4 instead, from the ratio of medians and shift 0
     (`yyfz/Pi3@evaluation:utils/depth.py`), which moves about 0.1 at most in either, whatever the data's unit: they
-    stop before the minimum where it is far. Errors here are therefore the same or lower.
+    stop before the minimum where it is far. The sum of deviations here is therefore the same or lower.
     """
     start = _median(true_depth) / _median(depth)
 
