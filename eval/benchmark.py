@@ -89,3 +89,22 @@ class Benchmark(ABC):
         Raises:
             InputError: The scene is incomplete or its files are not of the format; names the file.
         """
+
+    def description(self) -> str:
+        """All that a user must know to run it, as text."""
+        lines = [
+            f"{self.title} ({self.name})",
+            f"  paper    {self.about.paper}",
+            f"  get it   {self.about.homepage}" + (f", {self.about.size}" if self.about.size else ""),
+            f"  licence  {self.about.licence}",
+            f"  layout   by {self.about.layout_source}",
+            *(f"    {line}" for line in self.about.layout.splitlines()),
+            "  protocols",
+        ]
+        for name, setting in self.settings.items():
+            lines.append(f"    {name}: {setting.title}")
+            lines.append(f"      source: {setting.source}")
+            if setting.note:
+                lines.append(f"      note: {setting.note}")
+            lines.append(f"      metrics: {', '.join(metric.title for metric in setting.scoring.metrics)}")
+        return "\n".join(lines)

@@ -9,6 +9,21 @@ from typing import NoReturn
 
 USER_ERROR, INTERRUPTED = 2, 130
 
+COMMANDS = {
+    "reconstruct": "reconstruct.reconstruct",
+    "demo": "demo.demo",
+    "export": "export.export",
+    "localize": "localize.localize",
+    "match": "match.match",
+    "models": "models.models",
+    "view": "view.view",
+    "eval": "evaluate.evaluate",
+    "benchmarks": "benchmarks.benchmarks",
+    "report": "report.report",
+    "compare": "report.compare",
+}
+"""Name of a command -> its file here and function."""
+
 
 def main() -> None:
     """Entry point of `pointmap`. Exits with 2 on a user's mistake, after one message without a traceback."""
@@ -19,8 +34,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
     app = SubcommandApp()
-    for command in ("reconstruct", "demo", "export", "localize", "match", "models", "view"):
-        app.command(getattr(importlib.import_module(f"pointmap.cli.{command}"), command))
+    for name, place in COMMANDS.items():
+        module, function = place.split(".")
+        app.command(getattr(importlib.import_module(f"pointmap.cli.{module}"), function), name=name)
     try:
         app.cli(prog="pointmap", description="A few photos in, without calibration or poses; a posed 3D scene out.")
     except InputError as error:
