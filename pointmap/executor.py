@@ -73,14 +73,14 @@ class LocalExecutor:
             return
         from pointmap.child_processes import Children  # which few need
 
-        packed = pickle.dumps(work)
+        packed = packed_work(work)
         waiting = deque((index, 1) for index in range(len(tasks)))
         with Children(min(self.workers, len(tasks)), self.threads) as children:
             while waiting or children.busy:
                 while waiting and children.free:
                     index, number = waiting.popleft()
                     try:
-                        message = pickle.dumps((packed, pickle.dumps(tasks[index])))
+                        message = packed_task(packed, tasks[index])
                     except Exception as error:
                         yield finished(index, number, failed(error))
                         continue
@@ -117,6 +117,16 @@ def attempt(work: Callable[[T], R], task: T) -> Answer:
         return work(task), None, None
     except Exception as error:
         return failed(error)
+
+
+def packed_work(work: Callable[[T], R]) -> bytes:
+    """A function of a module, for `packed_task`."""
+    return pickle.dumps(work)
+
+
+def packed_task(work: bytes, task: object) -> bytes:
+    """What `attempt_packed` reads in another process."""
+    return pickle.dumps((work, pickle.dumps(task)))
 
 
 def attempt_packed(message: bytes) -> bytes:
