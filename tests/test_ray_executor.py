@@ -89,7 +89,7 @@ def test_the_task_of_a_machine_that_goes_is_done_by_another(cluster, tmp_path: P
 
 
 def test_a_task_that_no_machine_has_room_for_is_refused(cluster):
-    with pytest.raises(InputError, match="takes 99 processors .* no machine of the cluster has them: 1 processors"):
+    with pytest.raises(InputError, match=r"takes 99 processors .* no machine of the cluster has them: 1 processors"):
         list(RayExecutor(cluster.address, threads=99).run(numbers, [0]))
 
 
