@@ -20,9 +20,9 @@ SCENES = tuple(f"s{number:05d}" for number in range(460, 525))
 _REFERENCE = "seq0/frame_00000.jpg"
 _NOTE = (
     "The validation split: the poses of the test split are not public, it is scored at "
-    "https://research.nianticlabs.com/mapfree-reloc-benchmark/ only. Each query is localised by itself: a method may not "
-    "use other queries. Intrinsics are given; the source does not state where its pixels begin, and they are taken as "
-    "written."
+    "https://research.nianticlabs.com/mapfree-reloc-benchmark/ only. Each query is localised by itself: a method may "
+    "not use other queries. Intrinsics are given; the source does not state where its pixels begin, and they are taken "
+    "as written."
 )
 
 
@@ -34,8 +34,8 @@ class MapFreeRelocalisation(Benchmark):
     about: ClassVar[About] = About(
         homepage="https://research.nianticlabs.com/mapfree-reloc-benchmark/dataset",
         licence="see the page of the data set",
-        paper="Arnold, Wynn, Vicente, Garcia-Hernando, Monszpart, Prisacariu, Turmukhambetov, Brachmann: Map-free Visual "
-        "Relocalization: Metric Pose Relative to a Single Image, ECCV 2022",
+        paper="Arnold, Wynn, Vicente, Garcia-Hernando, Monszpart, Prisacariu, Turmukhambetov, Brachmann: Map-free "
+        "Visual Relocalization: Metric Pose Relative to a Single Image, ECCV 2022",
         layout="ROOT/val/s00460/                 val.zip, 65 scenes s00460 to s00524\n"
         "     intrinsics.txt, poses.txt\n"
         "     seq0/frame_00000.jpg        the reference\n"
