@@ -43,7 +43,7 @@ $(VENV)/.demo: $(VENV)/.core
 
 # Some packages have no wheel for some machines; tests that need them are skipped there, as without browser or Node.
 $(VENV)/.dev: $(VENV)/.core
-	$(INSTALL) '.[dev,heif,colmap,match,view,usd,exr,video,demo]' || $(INSTALL) '.[dev]'
+	$(INSTALL) '.[dev,heif,colmap,match,view,usd,exr,video,demo,eval,ray]' || $(INSTALL) '.[dev]'
 	@touch $@
 
 clean:
