@@ -1,0 +1,1 @@
+"""The smallest trees of files in the official layouts of benchmarks."""
