@@ -29,6 +29,7 @@ from .estimate import Estimate
 from .memory import peak_gib, reset_peak
 from .methods.method import Method, MethodSpec
 from .pictures import scene_picture
+from .protocol import Protocol
 from .results import (
     Run,
     SceneRecord,
@@ -171,20 +172,21 @@ def make_executor(
 
     Args:
         kind: "local" or "ray".
-        workers: Scenes side by side; default one per `threads` cores of this machine, and 1 where a GPU is used.
+        workers: Scenes side by side; default one per `threads` cores of this machine, 1 where a GPU is used, and on a
+            running cluster as many as it has room for.
 
     Raises:
         InputError: Fewer than one worker or thread, or no Ray.
     """
     if threads < 1 or (workers is not None and workers < 1):
         raise InputError(f"{workers} workers of {threads} threads: take at least 1 of each.")
-    if workers is None and (ray_address is None or kind == "local"):
-        on_gpu = torch.cuda.is_available() if device is None else device.startswith("cuda")
+    on_gpu = torch.cuda.is_available() if device is None else device.startswith("cuda")
+    if workers is None and ray_address is None:
         workers = 1 if on_gpu else max(1, (os.cpu_count() or 1) // threads)
     if kind == "ray":
         from pointmap.ray_executor import RayExecutor
 
-        return RayExecutor(address=ray_address, workers=workers, threads=threads)
+        return RayExecutor(address=ray_address, workers=workers, threads=threads, gpus=1.0 if on_gpu else 0.0)
     if ray_address is not None:
         raise InputError("--ray-address is for --executor ray.")
     return LocalExecutor(workers=workers or 1, threads=threads)
@@ -221,23 +223,14 @@ def run_scene(job: SceneJob) -> SceneResult:
         error, trace = f"{type(reason).__name__}: {reason}", traceback.format_exc()
     seconds, memory = time.perf_counter() - start, peak_gib()
 
-    common = {
-        "benchmark": settings.benchmark,
-        "protocol": settings.protocol,
-        "method": method.name,
-        "scene": job.scene,
-        "digest": job.digest,
-        "views": len(task),
-        "seconds": seconds,
-    }
+    record = replace(_lost(job, method.name, scoring), views=len(task), seconds=seconds, peak_gib=memory)
     if estimate is None or error is not None:
-        values = {metric.name: metric.worst for metric in scoring.metrics}
-        record = SceneRecord(**common, values=values, peak_gib=memory, error=error, traceback=trace)
-        return SceneResult(record, scene_picture(task, None))
+        return SceneResult(replace(record, error=error, traceback=trace), scene_picture(task, None))
     scores = scoring.score(task, estimate)
-    record = SceneRecord(
-        **common,
-        values={metric.name: float(scores.values[metric.name]) for metric in scoring.metrics},
+    values = {metric.name: float(scores.values[metric.name]) for metric in scoring.metrics}
+    record = replace(
+        record,
+        values=values,
         weight=float(scores.weight),
         details=scores.details,
         peak_gib=float(estimate.notes.get("peak_gib", memory)),
@@ -245,6 +238,13 @@ def run_scene(job: SceneJob) -> SceneResult:
         picture=f"{job.scene}.jpg",
     )
     return SceneResult(record, scene_picture(task, estimate))
+
+
+def _lost(job: SceneJob, method: str, scoring: Protocol) -> SceneRecord:
+    """A scene without a result: every metric's worst."""
+    values = {metric.name: metric.worst for metric in scoring.metrics}
+    settings = job.settings
+    return SceneRecord(settings.benchmark, settings.protocol, method, job.scene, job.digest, 0, values)
 
 
 def _run_method(
@@ -288,22 +288,10 @@ def _run_method(
     with _closing(executor.run(run_scene, jobs)) as outcomes:
         for outcome in outcomes:
             job = jobs[outcome.index]
-            if outcome.value is not None:
-                result = outcome.value
-            else:
-                values = {metric.name: metric.worst for metric in run.metrics}
-                lost = SceneRecord(
-                    settings.benchmark,
-                    settings.protocol,
-                    method.name,
-                    job.scene,
-                    job.digest,
-                    0,
-                    values,
-                    error=outcome.error,
-                    traceback=outcome.traceback,
-                )
-                result = SceneResult(lost, None)
+            result = outcome.value
+            if result is None:
+                lost = _lost(job, method.name, setting.scoring)
+                result = SceneResult(replace(lost, error=outcome.error, traceback=outcome.traceback), None)
             write_record(folder, result.record, result.picture)
             records[job.scene] = result.record
             tell(f"  {len(records)}/{len(scenes)} {_line(result.record, run)}")
