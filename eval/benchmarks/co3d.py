@@ -13,8 +13,9 @@ from pointmap.errors import InputError
 from pointmap.readers.posed import rigid_pose
 
 from ..benchmark import About, Benchmark, Setting
-from ..layouts.chosen_frames import drawn, places, read_frozen
+from ..layouts.chosen_frames import places, read_frozen
 from ..layouts.depth_maps import depth_array
+from ..layouts.frame_choice import drawn, whole_option
 from ..layouts.tree import find_scenes, require_file, require_root
 from ..protocols.depth import Depth
 from ..protocols.relative_pose import RelativePose
@@ -45,7 +46,7 @@ _RULE = (
     "at least 50 frames, as in VGGT's evaluation; one with a camera beyond 1e5 has no true poses (VGGT leaves "
     "it out). VGGT draws its frames from one random stream for all sequences and Pi3 froze them: if Pi3's "
     f"datasets/seq-id-maps/{FROZEN} lies in the root, its frames are used; else 10 frames are drawn for each sequence "
-    "alone with np.random.default_rng(42)."
+    "alone with np.random.default_rng(42), and sorted."
 )
 
 
@@ -104,14 +105,14 @@ ROOT/apple/110_13051_23361/depth_masks/frame000001.png
     def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
         """See `Benchmark`. What is needed of a category's frame annotations, hundreds of MB, is kept in `scratch`."""
         category, _, sequence = scene.partition("+")
-        options = self.settings[setting].options or {}
         frames = _annotations(root, category, scratch)[sequence]
         paths = [frame["image"]["path"] for frame in frames]
         frozen = read_frozen(root / FROZEN) or {}
         if sequence in frozen:
             chosen = places(frozen[sequence], paths, root / FROZEN, scene)
         else:
-            chosen = drawn(len(frames), int(str(options["frames"])), int(str(options["seed"])))
+            used = self.settings[setting]
+            chosen = tuple(drawn(len(frames), whole_option(used, "frames"), whole_option(used, "seed")))
         photos = tuple(require_file(root / paths[i], f"photo {i} of {scene}") for i in chosen)
         where = root / category / "frame_annotations.jgz"
         cameras = [_camera(frame, where) for frame in frames]

@@ -1,24 +1,13 @@
-"""Which frames of a sequence take part: drawn with a fixed seed, or named by a list that others froze."""
+"""Frames of sequences that others chose and froze in a file."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from pointmap.errors import InputError
 
 Frozen = Mapping[str, tuple[int | str, ...]]
 """By sequences: frames, as places in the sequence's list of frames or as paths of photos."""
-
-
-def drawn(available: int, count: int, seed: int) -> tuple[int, ...]:
-    """So many different places below `available`, in the order in which `np.random.default_rng(seed)` draws them.
-
-    Where there are not more, all of them.
-    """
-    random = np.random.default_rng(seed)
-    return tuple(int(place) for place in random.choice(available, min(count, available), replace=False))
 
 
 def read_frozen(path: Path) -> Frozen | None:

@@ -68,10 +68,10 @@ def test_ten_frames_are_drawn_from_the_list_alike_every_time(root, tmp_path):
     assert first.inputs.photos == second.inputs.photos
     assert len(set(first.inputs.photos)) == 10
     assert 10 not in frame_numbers(first)  # It is not in the set list.
-    # The third one that the seed draws from the 51 frames of the list, whose order is that of the miniature.
-    place = np.random.default_rng(42).choice(51, 10, replace=False)[2]
+    # The first place that the seed draws from the 51 frames of the list, whose order is that of the miniature.
+    place = np.random.default_rng(42).choice(51, 10, replace=False)[0]
     order = [(7 * i) % 52 for i in range(52) if (7 * i) % 52 != 10]
-    assert frame_numbers(first)[2] == order[place]
+    assert order[place] in frame_numbers(first)
 
 
 def test_numbers_in_a_frozen_list_are_places_in_the_set_list(root, tmp_path):
