@@ -12,6 +12,7 @@ from pointmap.sfm.cameras import pinhole_and_distortion, rotation_from
 from pointmap.sfm.model_files import CAMERA_MODELS, CameraRecord, ModelFiles, read_binary, read_text
 
 from ..benchmark import About, Benchmark, Setting
+from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.localization import Localization
@@ -89,7 +90,7 @@ class Aachen(Benchmark):
             mapped,
             queries,
             retrieved=read_retrieval(pairs) if pairs.is_file() else None,
-            top=int(str((self.settings[setting].options or {})["top"])),
+            top=whole_option(self.settings[setting], "top"),
             submit={query.name: Path(query.name).name for query in queries},
         )
 

@@ -11,6 +11,7 @@ from pointmap.sfm.cameras import rotation_from
 
 from ..benchmark import About, Benchmark, Setting
 from ..estimate import photo_sizes
+from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import KnownPhoto, localization_task, read_retrieval
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.localization import Localization
@@ -77,8 +78,7 @@ class Cambridge(Benchmark):
 
     def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
         """See `Benchmark`."""
-        options = self.settings[setting].options or {}
-        stride, top = int(str(options["query_stride"])), int(str(options["top"]))
+        stride, top = (whole_option(self.settings[setting], name) for name in ("query_stride", "top"))
         folder = root / scene
         focals = read_focals(folder / "reconstruction.nvm")
         mapped = _photos(folder, "dataset_train.txt", focals)

@@ -13,6 +13,7 @@ from pointmap.export.plain_json import json_bytes
 
 from ..benchmark import About, Benchmark, Setting
 from ..estimate import photo_sizes
+from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.localization import Localization
@@ -77,7 +78,7 @@ class InLoc(Benchmark):
 
     def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
         """See `Benchmark`."""
-        top = int(str((self.settings[setting].options or {})["top"]))
+        top = whole_option(self.settings[setting], "top")
         poses = read_poses(root / POSES) if (root / POSES).is_file() else {}
         files = [path for path in sorted((root / QUERIES).iterdir()) if path.suffix.lower() in (".jpg", ".png")]
         queries = []

@@ -9,6 +9,7 @@ import numpy as np
 from pointmap.errors import InputError
 
 from ..benchmark import About, Benchmark, Setting
+from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import KnownPhoto, localization_task, read_poses
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.map_free import MapFree
@@ -65,7 +66,7 @@ class MapFreeRelocalisation(Benchmark):
 
     def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
         """See `Benchmark`."""
-        stride = int(str((self.settings[setting].options or {})["query_stride"]))
+        stride = whole_option(self.settings[setting], "query_stride")
         folder = root / "val" / scene
         intrinsics = read_intrinsics(folder / "intrinsics.txt")
         poses = read_poses(folder / "poses.txt")
