@@ -1,0 +1,87 @@
+"""YCB objects: photos on a turntable, and the mesh that was made of its depth cameras."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from pointmap.errors import InputError
+
+from ..benchmark import About, Benchmark, Setting
+from ..layouts.frame_choice import whole_option
+from ..layouts.tree import find_scenes
+from ..layouts.turntable_rig import first_mesh, first_missing, turntable_task
+from ..protocols.object_mesh import ObjectMesh
+from ..task import Task
+
+OBJECTS = (
+    "002_master_chef_can",
+    "003_cracker_box",
+    "004_sugar_box",
+    "005_tomato_soup_can",
+    "006_mustard_bottle",
+    "007_tuna_fish_can",
+    "008_pudding_box",
+    "009_gelatin_box",
+    "010_potted_meat_can",
+    "011_banana",
+    "019_pitcher_base",
+    "021_bleach_cleanser",
+    "024_bowl",
+    "025_mug",
+    "035_power_drill",
+    "036_wood_block",
+    "037_scissors",
+    "040_large_marker",
+    "051_large_clamp",
+    "052_extra_large_clamp",
+    "061_foam_brick",
+)
+"""The 21 of YCB-Video (Xiang et al., PoseCNN, RSS 2018), which others chose for their variety, of the whole set."""
+
+CAMERA = "NP3"
+MESHES = ("poisson/nontextured.ply", "poisson/textured.obj")
+
+_SOURCE = "ours: nobody defines reconstruction from the photos of the rig; distances as in Knapitsch et al. 2017"
+_NOTE = (
+    f"Photos of {CAMERA}, the camera in the middle of the quarter circle, one every {{step}} degrees of the table. The "
+    "reference is Berkeley's mesh (Poisson), the one in the frame of the turntable: Google's scans (google_16k) have a "
+    "frame of their own whose relation to the photos is not published. It was made of the rig's depth cameras, and is "
+    "no better than these. K is a pinhole: the small distortion of the lens (NP3_rgb_d) is left out."
+)
+
+
+class Ycb(Benchmark):
+    """Calli et al. 2015."""
+
+    name: ClassVar[str] = "ycb"
+    title: ClassVar[str] = "YCB objects"
+    about: ClassVar[About] = About(
+        homepage="https://www.ycbbenchmarks.com/object-models/",
+        licence="see the homepage",
+        paper="Calli, Singh, Walsman, Srinivasa, Abbeel, Dollar: The YCB Object and Model Set: Towards Common "
+        "Benchmarks for Manipulation Research, ICAR 2015",
+        layout="ROOT/002_master_chef_can/        ..._berkeley_rgbd.tgz and ..._berkeley_meshes.tgz, and so for each "
+        f"object\n      {CAMERA}_0.jpg, ...\n"
+        "     calibration.h5, poses/NP5_0_pose.h5, ...\n"
+        "     poisson/nontextured.ply     or poisson/textured.obj",
+        layout_source="sea-bass/ycb-tools:download_ycb_dataset.py, chenxi-wang/ycb-scripts:ycb_generate_point_cloud.py",
+    )
+    settings: ClassVar[Mapping[str, Setting]] = {
+        "mesh": Setting(
+            "Mesh of 24 photos", ObjectMesh(), _SOURCE, _NOTE.format(step=15), {"camera": CAMERA, "step": 15}
+        ),
+        "mesh-sparse": Setting(
+            "Mesh of 8 photos", ObjectMesh(), _SOURCE, _NOTE.format(step=45), {"camera": CAMERA, "step": 45}
+        ),
+    }
+
+    def scenes(self, root: Path, setting: str, only: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """See `Benchmark`."""
+        step = whole_option(self.settings[setting], "step")
+        return find_scenes(self, root, OBJECTS, only, lambda name: first_missing(root / name, CAMERA, step, MESHES))
+
+    def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
+        """See `Benchmark`."""
+        if (mesh := first_mesh(root / scene, MESHES)) is None:
+            raise InputError(f"{str(root / scene)!r} has no {' and no '.join(MESHES)}. Unpack this object again.")
+        return turntable_task(root / scene, CAMERA, whole_option(self.settings[setting], "step"), mesh)
