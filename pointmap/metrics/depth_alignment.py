@@ -38,11 +38,12 @@ class DepthAlignment:
     """Factor and shift belong to inverse depths."""
 
     def apply(self, depth: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        """Aligned depths; they may be negative after a shift. Inverse depths that are not positive give depth 0."""
+        """Aligned depths; they may be negative after a shift. Inverse depths that are not positive give depth 0; NaN
+        remains."""
         if not self.inverse:
             return self.scale * depth + self.shift
         disparity = self.scale / depth + self.shift
-        return torch.where(disparity > 0, 1 / disparity, 0.0)
+        return torch.where(disparity <= 0, 0.0, 1 / disparity)
 
 
 def fit_depth_alignment(
