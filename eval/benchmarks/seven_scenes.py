@@ -11,10 +11,10 @@ from pointmap.errors import InputError
 from ..benchmark import About, Benchmark, Setting
 from ..layouts.frame_choice import shuffled, strided, whole_option
 from ..layouts.mapped_queries import KnownPhoto, localization_task, read_retrieval
+from ..layouts.photo_files import photo_size
 from ..layouts.seven_scenes_files import (
     count_frames,
     frame_file,
-    picture_size,
     pinhole,
     read_pose,
     read_sfm_poses,
@@ -196,7 +196,7 @@ class SevenScenes(Benchmark):
         sequence = root / _folders(scene, options)[0]
         frames = shuffled(count_frames(sequence), whole_option(chosen, "limit"))
         photos = _photos(sequence, frames)
-        K = pinhole(585, picture_size(photos[0]), centre=0.0)
+        K = pinhole(585, photo_size(photos[0]), centre=0.0)
         truth = Truth(
             np.repeat(K[None], len(frames), 0),
             np.stack([read_pose(sequence, frame) for frame in frames]),
@@ -233,7 +233,7 @@ def _sequence(root: Path, name: str, setting: Setting) -> Task:
     else:
         poses = [read_pose(sequence, frame) for frame in frames]
     photos = _photos(sequence, frames)
-    K = pinhole(525, picture_size(photos[0]), centre=0.0)
+    K = pinhole(525, photo_size(photos[0]), centre=0.0)
     depths = tuple(registered_reader(sequence, frame) for frame in frames)
     return Task(name, Inputs(photos, "video"), Truth(np.repeat(K[None], len(frames), 0), np.stack(poses), depths))
 
@@ -247,7 +247,7 @@ def _localization(root: Path, scene: str, setting: Setting) -> Task:
     if retrieved is not None:
         wanted = {name for query in names["query"] for name in retrieved.get(query, ())[:_RETRIEVED]}
         names["map"] = sorted({*names["map"], *wanted})
-    size = picture_size(root / scene / names["query"][0]) if names["query"] else (0, 0)
+    size = photo_size(root / scene / names["query"][0]) if names["query"] else (0, 0)
     photos: dict[str, list[KnownPhoto]] = {}
     for split, folder in _STRIDES.items():
         known = read_sfm_poses(root, scene, folder) if by_sfm else None

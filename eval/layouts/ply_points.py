@@ -18,8 +18,9 @@ def read_ply_points(path: Path) -> np.ndarray:
     """
     import trimesh
 
+    require_file(path, "a point cloud")
     try:
-        content: Any = trimesh.load(require_file(path, "a point cloud"), file_type="ply", process=False)
+        content: Any = trimesh.load(path, file_type="ply", process=False)
         points = np.asarray(content.vertices, np.float64)
     except (ValueError, IndexError, KeyError, AttributeError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read the points of {str(path)!r}: {type(error).__name__}: {error}") from error

@@ -46,17 +46,6 @@ def pinhole(focal: float, size: tuple[int, int], *, centre: float) -> np.ndarray
     return resized_intrinsics(K, SIZE, size)
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height."""
-    from PIL import Image
-
-    try:
-        with Image.open(require_file(path, "a photo")) as image:
-            return image.size
-    except OSError as error:
-        raise InputError(f"Cannot read the photo {str(path)!r}: {error}") from error
-
-
 def count_frames(sequence: Path) -> int:
     """Number of photos of `seq-XX`, which are frames 0, 1, 2, ..."""
     return sum(1 for _ in sequence.glob("frame-*.color.png"))

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from miniature_world import World
-from miniatures.own_camera import photograph_by
 from PIL import Image
+
+from miniatures.known_camera import photograph_through
+from miniatures.seen_mesh import write_seen_mesh
 
 SCENES = {
     "pose": ("stairs",),
@@ -27,7 +29,7 @@ SFM_FOCAL = 527.745
 @lru_cache
 def world(views: int = len(FRAMES)) -> World:
     """Of the photos of heads/seq-01, in order of frames."""
-    return photograph_by(K, views, (48, 64), step_deg=2.0)
+    return photograph_through(K, (48, 64), views, step_deg=2.0)
 
 
 def write(root: Path) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def write(root: Path) -> tuple[str, ...]:
     _sequence(root / "heads" / "seq-02", world(2), [0, 10])
     for number, views in ((1, 1), (2, 4), (3, 2), (4, 1), (5, 1), (6, 1)):
         _sequence(root / "stairs" / f"seq-{number:02d}", world(views), list(range(views)))
-    _mesh(root / "meshes" / "stairs.ply")
+    write_seen_mesh(root / "meshes" / "stairs.ply", world(4))
     _sfm(root / "pgt/sfm/7scenes/heads_test.txt", "seq-01", world(), list(FRAMES))
     _sfm(root / "pgt/sfm/7scenes/heads_train.txt", "seq-02", world(2), [0, 10])
     return ("heads+seq-01",)
@@ -64,19 +66,3 @@ def _sfm(path: Path, folder: str, world: World, frames: list[int]) -> None:
         numbers = " ".join(f"{value:.9f}" for value in [*quaternion, *pose[:3, 3]])
         lines.append(f"{folder}/frame-{frame:06d}.color.png {numbers} {SFM_FOCAL}\n")
     path.write_text("".join(lines))
-
-
-def _mesh(path: Path) -> None:
-    """The points that the photos see, joined to their neighbours."""
-    import trimesh
-
-    path.parent.mkdir(parents=True)
-    vertices, faces = [], []
-    rows, columns = np.mgrid[:47, :63]
-    corner = rows * 64 + columns
-    for view in world(4).points():
-        first = len(vertices) * 48 * 64
-        quads = np.stack([corner, corner + 64, corner + 1, corner + 1, corner + 64, corner + 65], -1)
-        faces.append(first + quads.reshape(-1, 3))
-        vertices.append(view.reshape(-1, 3))
-    trimesh.Trimesh(np.concatenate(vertices), np.concatenate(faces), process=False).export(path)
