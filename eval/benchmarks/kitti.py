@@ -91,7 +91,7 @@ For eigen-affine, besides: train/, the drives of its list, and the list itself, 
             ),
             "HengyiWang/amb3r:benchmark/eval_monodepth.py, prs-eth/Marigold:src/dataset/kitti_dataset.py",
             "Photos and depth maps are cut to 1216x352 first, then Eigen's crop is taken of what is left, as there. "
-            "The list of photos is not ours to hand on: it is read from ROOT. Scenes are four photos of it, in its order.",
+            "The list is not ours to hand on: it is read from ROOT. Scenes are four photos of it, in its order.",
             {"kind": "single", "group": EIGEN_GROUP},
         ),
     }
