@@ -34,8 +34,8 @@ FARTHEST = 10.0
 """Metres; NeuralRecon's scripts leave out depths beyond."""
 
 _DEPTHS = (
-    "True depths are the sensor's, looked up along the rays of the colour camera (both have intrinsics of their own, and "
-    "count as one viewpoint as the poses do); the sources resize the sensor's picture instead."
+    "True depths are the sensor's, looked up along the rays of the colour camera (both have intrinsics of their own "
+    "and count as one viewpoint); the sources resize the sensor's picture instead."
 )
 
 
@@ -65,8 +65,8 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
             Trajectory(align="sim3", rpe_delta=1),
             source="Junyi42/monst3r:datasets_preprocess/prepare_scannet.py, :data/download_scannetv2.sh, "
             "Junyi42/monst3r#29",
-            note="94 scenes: MonST3R leaves out the six with lost poses. CUT3R and Pi3 take the same frames of scenes 707 "
-            "to 806 (yyfz/Pi3#89); whether they leave out the six as well is not stated.",
+            note="94 scenes: MonST3R leaves out the six with lost poses. CUT3R and Pi3 take the same frames of "
+            "scenes 707 to 806 (yyfz/Pi3#89); whether they leave out the six as well is not stated.",
             options={"frames": 90, "stride": 3},
         ),
         "neuralrecon": Setting(
@@ -74,8 +74,8 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
             NeuralRecon(),
             source="zju3dv/NeuralRecon:tools/evaluation.py, :tools/tsdf_fusion/generate_gt.py",
             note="A method is given the key frames of NeuralRecon's fragments (the camera moved by more than 0.1 m or "
-            "its axis turned by more than 15 degrees since the last one), their poses and intrinsics. The 2D figures are "
-            f"over these frames too, while the source renders every frame of the video. {_DEPTHS}",
+            "its axis turned by more than 15 degrees since the last one), their poses and intrinsics. The 2D "
+            f"figures are over these frames too, while the source renders every frame of the video. {_DEPTHS}",
             options={"distance": 0.1, "angle": 15},
         ),
         "depth": Setting(
@@ -170,7 +170,7 @@ def _key_frames(photos: list[Path], setting: Setting) -> tuple[list[Path], list[
 
 
 def _intrinsics(folder: Path, camera: str) -> np.ndarray:
-    """K in pixels, as written: the sensor's principal point is the middle of 640 x 480 if its first pixel is at (0, 0)."""
+    """K in pixels, as written: the sensor's centre is the middle of 640 x 480 if the first pixel is at (0, 0)."""
     file = folder / "intrinsic" / f"intrinsic_{camera}.txt"
     return read_numbers(file, (4, 4), f"the intrinsics of the {camera} camera")[:3, :3]
 
