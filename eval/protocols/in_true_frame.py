@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pointmap.geometry.conventions import resized_intrinsics
+from pointmap.geometry.conventions import centred_intrinsics, corner_intrinsics, resized_intrinsics
+from pointmap.metrics.meshes import sample_surface
 from pointmap.metrics.points import draw
 from pointmap.metrics.registration import robust_umeyama_of_cameras, transform, umeyama_of_cameras
 
 from ..estimate import Estimate, photo_sizes
-from ..task import Task
+from ..task import Task, Truth
 
 Where = Callable[[int], np.ndarray | None]
 """Of a photo's index: (H, W) bool that covers the whole photo, True where its pixels count; None where all do."""
@@ -177,5 +178,32 @@ def _map_intrinsics(K: np.ndarray, edges: np.ndarray, map_shape: tuple[int, ...]
     left, top, right, bottom = edges
     shifted = np.array(K, np.float64)
     shifted[:2, 2] -= [left, top]
-    # `resized_intrinsics` needs the size only for the two ratios.
-    return resized_intrinsics(shifted, (right - left, bottom - top), (map_shape[1], map_shape[0]))
+    # Not `resized_intrinsics`: the edges may lie within pixels.
+    scale = np.diag([map_shape[1] / (right - left), map_shape[0] / (bottom - top), 1.0])
+    return centred_intrinsics(scale @ corner_intrinsics(shifted))
+
+
+def true_surface(truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) vertices and (f, 3) faces of the reference surface; no faces where the reference is a cloud.
+
+    Without either there are no vertices.
+    """
+    import trimesh
+
+    no_faces = np.zeros((0, 3), np.int64)
+    if truth.mesh is not None:
+        loaded: Any = trimesh.load(truth.mesh, process=False)
+        if isinstance(loaded, trimesh.Scene):
+            loaded = loaded.to_geometry()
+        faces = loaded.faces if isinstance(loaded, trimesh.Trimesh) else no_faces
+        return np.asarray(loaded.vertices, np.float64), np.asarray(faces, np.int64)
+    if truth.cloud is not None:
+        return np.asarray(truth.cloud(), np.float64).reshape(-1, 3), no_faces
+    return np.zeros((0, 3)), no_faces
+
+
+def points_of_surface(vertices: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
+    """(n, 3) points on the faces; without faces the vertices, of which `count` are drawn where there are more."""
+    if len(faces):
+        return sample_surface(vertices, faces, count)
+    return vertices[draw(len(vertices), count)]
