@@ -14,10 +14,14 @@ from ..task import Task
 class Combined(Protocol):
     """The metrics of all parts, in order; details are merged. Two parts may not share the name of a metric.
 
+    A method must give what the first part needs; figures of the others are NaN, or their worst, where it gives less.
     The weight is that of the first part with a weighted metric: two of these in one are of no use.
     """
 
     parts: tuple[Protocol, ...]
+
+    kept: tuple[str, ...] = ()
+    """Names of the metrics that are shown; () keeps all."""
 
     def __post_init__(self) -> None:
         """Raises InputError if two parts have a metric of the same name."""
@@ -28,17 +32,19 @@ class Combined(Protocol):
     @property
     def metrics(self) -> tuple[Metric, ...]:  # type: ignore[override]
         """Of the parts."""
-        return tuple(metric for part in self.parts for metric in part.metrics)
+        metrics = (metric for part in self.parts for metric in part.metrics)
+        return tuple(metric for metric in metrics if not self.kept or metric.name in self.kept)
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """Of the parts."""
-        return frozenset().union(*(part.needs for part in self.parts))
+        """Of the first part."""
+        return self.parts[0].needs
 
     def score(self, task: Task, estimate: Estimate) -> Scores:
         """See `Protocol`."""
         scores = [part.score(task, estimate) for part in self.parts]
-        values = {name: value for score in scores for name, value in score.values.items()}
+        names = {metric.name for metric in self.metrics}
+        values = {name: value for score in scores for name, value in score.values.items() if name in names}
         details: dict[str, dict[str, object]] = {}
         for score in scores:
             for kind, columns in score.details.items():
