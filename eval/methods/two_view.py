@@ -128,7 +128,8 @@ class TwoView(Method):
         if shrink < 1:
             small = tuple(max(1, round(side * shrink)) for side in size)
             pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
-        keypoints, looks = cv2.SIFT_create(nfeatures=self._features).detectAndCompute(pixels, None)
+        sift: Any = cv2.SIFT_create(nfeatures=self._features)  # type: ignore[attr-defined]
+        keypoints, looks = sift.detectAndCompute(pixels, None)
         scale = np.array(size) / pixels.shape[::-1]
         places = np.array([point.pt for point in keypoints], np.float64).reshape(-1, 2)
         if self._rooted and looks is not None:
@@ -150,23 +151,22 @@ class TwoView(Method):
         kept = list(nearest.values())
         if len(kept) < _LEAST:
             return None
-        ends = [
-            _normalised(photo.pixels[[getattr(match, side) for match in kept]], photo.intrinsics)
-            for photo, side in ((first, "queryIdx"), (second, "trainIdx"))
-        ]
+        rays_first = _normalised(first.pixels[[match.queryIdx for match in kept]], first.intrinsics)
+        rays_second = _normalised(second.pixels[[match.trainIdx for match in kept]], second.intrinsics)
         # Normalised coordinates let every photo have a K of its own; the threshold goes the same way.
         focal = np.mean([photo.intrinsics[0, 0] * self._shrunk(photo) for photo in (first, second)])
         essential, inliers = cv2.findEssentialMat(
-            *ends,
+            rays_first,
+            rays_second,
             np.eye(3),
             method=cv2.USAC_MAGSAC,
             prob=0.99999,
-            threshold=self._threshold_px / focal,
+            threshold=float(self._threshold_px / focal),
             maxIters=10_000,
         )
         if essential is None or essential.shape != (3, 3):
             return None
-        count, rotation, step, _ = cv2.recoverPose(essential, *ends, np.eye(3), mask=inliers)
+        count, rotation, step, _ = cv2.recoverPose(essential, rays_first, rays_second, np.eye(3), mask=inliers)
         if count < _LEAST:
             return None
         second_from_first = np.eye(4)
