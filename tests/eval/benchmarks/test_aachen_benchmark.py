@@ -14,7 +14,7 @@ from pointmap.eval.layouts.mapped_queries import submission_lines
 
 @pytest.fixture
 def root(tmp_path):
-    miniature.write(tmp_path)
+    miniature.write(tmp_path, ("day", "night"))
     return tmp_path
 
 

@@ -18,8 +18,8 @@ def world() -> World:
     return photograph(5)
 
 
-def write(root: Path) -> tuple[str, ...]:
-    """Both scenes, with poses of the queries as nobody has them, so that there is something to score."""
+def write(root: Path, scenes: tuple[str, ...] = ("day",)) -> tuple[str, ...]:
+    """The day, with poses of the queries as nobody has them, so that there is something to score."""
     made = world()
     height, width = made.depths.shape[1:]
     records = [camera_record(K, np.zeros(5), (width, height), model="SIMPLE_RADIAL") for K in made.intrinsics]
@@ -38,7 +38,8 @@ def write(root: Path) -> tuple[str, ...]:
         (model / f"{name}.bin").write_bytes(content)
     (root / "queries").mkdir()
     rows = []
-    for scene, number in (("day", 3), ("night", 4)):
+    for scene in scenes:
+        number = {"day": 3, "night": 4}[scene]
         camera, pose = records[number], made.cam_from_world[number]
         words = [
             NAMES[number],
@@ -51,4 +52,4 @@ def write(root: Path) -> tuple[str, ...]:
         numbers = [*quaternion_from(pose[:3, :3]), *pose[:3, 3]]
         rows.append(" ".join([Path(NAMES[number]).name, *(f"{value:.15g}" for value in numbers)]))
     (root / "query_poses.txt").write_text("\n".join(rows))
-    return ("day", "night")
+    return scenes
