@@ -105,9 +105,10 @@ ROOT/data/7b6477cb95/dslr/resized_undistorted_images/DSC00001.JPG
             source="facebookresearch/map-anything:benchmarking/dense_n_view/, "
             ":configs/dataset/scannetpp_wai/test/default.yaml",
             note="As in the source's sets, each view shares at least a quarter of what it sees with an earlier one, "
-            "drawn with seed 777. The source has covisibilities of its own and so other sets; here a vertex of the surface "
-            "is seen if it falls into the picture, within 5 m, and faces the camera. 8 views stand for the source's 2 to "
-            f"100. Scenes are those of {SPLIT}; the source's test scenes are not stated in its repository. {_RENDERED} "
+            "drawn with seed 777. The source has covisibilities of its own and so other sets; here a vertex of the "
+            "surface is seen if it falls into the picture, within 5 m, and faces the camera. 8 views stand for the "
+            f"source's 2 to 100. Scenes are those of {SPLIT}; the source's test scenes are not stated in its "
+            f"repository. {_RENDERED} "
             f"{_FRAMES}",
             options={"frames": 8, "seed": 777, "covisibility": 0.25},
         ),
