@@ -81,14 +81,14 @@ class Dtu(Benchmark):
     settings: ClassVar[Mapping[str, Setting]] = {
         "points": Setting(
             "Point maps, every 5th photo (Pi3)",
-            PointMaps(first="umeyama", icp=100.0, size=(518, 388), farthest=float("inf")),
+            PointMaps(first="umeyama", icp=100.0, size=(518, 388), farthest=float("inf"), unit="mm"),
             "yyfz/Pi3@evaluation:mv_recon/eval.py, :configs/data/mv_recon.yaml",
             _DEPTH + _NOTE,
             {"stride": 5},
         ),
         "points-spann3r": Setting(
             "Point maps, every 5th photo (Spann3R)",
-            PointMaps(first="normalised", icp=100.0, size=(224, 224), farthest=float("inf")),
+            PointMaps(first="normalised", icp=100.0, size=(224, 224), farthest=float("inf"), unit="mm"),
             "HengyiWang/spann3r:eval.py, :spann3r/datasets/dtu.py",
             _DEPTH
             + "The source crops photos before methods see them; here methods get the whole photo, and true maps are "

@@ -144,6 +144,13 @@ class SevenScenes(Benchmark):
             _DA3_NOTE,
             {"kind": "scene", "limit": 100, "mesh": True},
         ),
+        "tsdf-posed": Setting(
+            "Fused surface of 100 frames, cameras given (Depth Anything 3)",
+            FusedSurface(voxel=4 / 512, truncation=0.04, threshold=0.05, down_sample=4 / 512, poses="true"),
+            _DA3,
+            _DA3_NOTE,
+            {"kind": "scene", "limit": 100, "mesh": True, "posed": True},
+        ),
         "localization": Setting(
             "Localisation, every 50th query, poses of KinectFusion",
             Localization(thresholds=((0.05, 5.0), (0.1, 1.0), (0.25, 2.0), (0.5, 5.0), (5.0, 10.0))),
@@ -196,14 +203,16 @@ class SevenScenes(Benchmark):
         sequence = root / _folders(scene, options)[0]
         frames = shuffled(count_frames(sequence), whole_option(chosen, "limit"))
         photos = _photos(sequence, frames)
-        K = pinhole(585, photo_size(photos[0]), centre=0.0)
+        K = np.repeat(pinhole(585, photo_size(photos[0]), centre=0.0)[None], len(frames), 0)
+        poses = np.stack([read_pose(sequence, frame) for frame in frames])
         truth = Truth(
-            np.repeat(K[None], len(frames), 0),
-            np.stack([read_pose(sequence, frame) for frame in frames]),
+            K,
+            poses,
             tuple(sensor_reader(sequence, frame) for frame in frames),
             mesh=root / "meshes" / f"{scene}.ply" if options["mesh"] else None,
         )
-        return Task(scene, Inputs(photos, "video"), truth)
+        given: dict[str, Any] = {"intrinsics": K, "world_from_cam": poses} if options.get("posed") else {}
+        return Task(scene, Inputs(photos, "video", **given), truth)
 
 
 def _folders(name: str, options: Mapping[str, object]) -> list[str]:

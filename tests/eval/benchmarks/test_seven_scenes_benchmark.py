@@ -115,6 +115,8 @@ def test_fused_surfaces_have_the_sensors_focal_length_and_a_mesh(root):
     assert task.truth.intrinsics[0, 0, 0] == pytest.approx(58.5)
     assert task.truth.mesh == root / "meshes/stairs.ply"
     assert load(root, "stairs", "pose").truth.mesh is None
+    assert task.inputs.world_from_cam is None
+    np.testing.assert_array_equal(load(root, "stairs", "tsdf-posed").inputs.world_from_cam, task.truth.world_from_cam)
 
 
 def test_a_hundred_frames_are_drawn_by_pythons_own_generator():

@@ -13,6 +13,7 @@ from miniatures.seen_mesh import write_seen_mesh
 SCENES = {
     "pose": ("stairs",),
     "tsdf": ("stairs",),
+    "tsdf-posed": ("stairs",),
     "localization": ("heads",),
     "localization-sfm": ("heads",),
     "localization-full": ("stairs",),
