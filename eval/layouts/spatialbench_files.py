@@ -145,7 +145,7 @@ def decode_depth(path: Path, encoding: str, metric_scale: float = 1.0) -> np.nda
 
 
 def _inverse_encoded(values: np.ndarray, metric_scale: float) -> np.ndarray:
-    """OmniWorld's: inverse depths between a near and a far plane as 16 bits; the lowest are too near, the highest sky."""
+    """OmniWorld's: inverse depths between two planes as 16 bits; the lowest are too near, the highest sky."""
     near, far, unit = 1.0, 1000.0, 0.004
     share = values.astype(np.float32) / np.float32(65535)
     depth = share / (far - share * (far - near)) / unit * metric_scale
