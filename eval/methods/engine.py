@@ -143,6 +143,7 @@ class Engine(Method):
             intrinsics=[given_matrix(inputs.intrinsics, query) for query in inputs.queries],
             neighbours=self._neighbours,
         )
+        assert isinstance(found, list)
         estimate = _estimate(inputs, [(places, scene)], self._mesh)
         assert estimate.intrinsics is not None
         if inputs.world_from_cam is not None:
@@ -198,11 +199,11 @@ def _estimate(inputs: Inputs, scenes: Sequence[tuple[Sequence[int], Scene]], mes
                 regions[index] = _region(
                     scene.working_intrinsics[place], scene.intrinsics[place], scene.depths[place].shape
                 )
-    for index in np.flatnonzero(sizes[:, 0] == 0):
+    for lost in np.flatnonzero(sizes[:, 0] == 0):
         try:
-            sizes[index] = photo_sizes((inputs.photos[index],))[0]
+            sizes[lost] = photo_sizes((inputs.photos[lost],))[0]
         except (OSError, ValueError):  # that is why it is missing
-            sizes[index] = 1
+            sizes[lost] = 1
     first = scenes[0][1]
     return Estimate(
         world_from_cam,
@@ -226,7 +227,8 @@ def _region(working: np.ndarray, original: np.ndarray, shape: tuple[int, ...]) -
 
 def _notes(scene: Scene) -> dict[str, Any]:
     report = scene.report
-    notes = {name: report[name] for name in ("seconds", "photos", "registered", "pairs", "depth") if name in report}
+    kept = ("seconds", "photos", "registered", "pairs", "depth")
+    notes: dict[str, Any] = {name: report[name] for name in kept if name in report}
     if "poses" in report:
         notes["poses"] = {name: report["poses"][name] for name in ("source", "why") if name in report["poses"]}
     for name in ("not_registered", "skipped", "dropped", "notes"):
