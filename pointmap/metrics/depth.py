@@ -132,10 +132,7 @@ def depth_sums(
         (off.square() / g).sum().item(),
         off.square().sum().item(),
         logs.square().sum().item(),
-        (ratio < 1.25).sum().item(),
-        (ratio < 1.25**2).sum().item(),
-        (ratio < 1.25**3).sum().item(),
-        (ratio < inlier_ratio).sum().item(),
+        *(float((ratio < limit).sum()) for limit in (1.25, 1.25**2, 1.25**3, inlier_ratio)),
     )
 
 
