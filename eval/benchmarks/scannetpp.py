@@ -86,7 +86,7 @@ ROOT/data/7b6477cb95/dslr/resized_undistorted_images/DSC00001.JPG
     settings: ClassVar[Mapping[str, Setting]] = {
         "tsdf": Setting(
             "fused surface, at most 100 photos",
-            FusedSurface(voxel=0.02, truncation=0.15, threshold=0.05, farthest=5.0, down_sample=0.02),
+            FusedSurface(voxel=0.02, truncation=0.15, threshold=0.05, farthest=5.0, down_sample=0.02, box_margin=0.1),
             source="ByteDance-Seed/Depth-Anything-3:src/depth_anything_3/bench/datasets/scannetpp.py, "
             ":src/depth_anything_3/bench/evaluator.py, :src/depth_anything_3/utils/constants.py",
             note=f"{_IPHONE} {_FRAMES}",
