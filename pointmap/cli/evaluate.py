@@ -50,7 +50,7 @@ def evaluate(
 
     from pointmap.errors import InputError
     from pointmap.eval.benchmarks import get_benchmark
-    from pointmap.eval.report.tables import run_table
+    from pointmap.eval.report.plain import tables
     from pointmap.eval.runner import RunSettings, choose_methods, make_executor
     from pointmap.eval.runner import evaluate as run
 
@@ -70,7 +70,7 @@ def evaluate(
     )
     specs = choose_methods(settings, method, network, tell)
     runs = run(settings, specs, make_executor(executor, workers, threads, ray_address, device), tell)
-    print(run_table(runs))
+    print(tables(runs))
     tell(f"Stored in {output}. Tables, plots and a page: pointmap report {output}")
     if any(run.failed for run in runs):
         sys.exit(1)
