@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ LEAST_FRAMES = 50
 """Sequences must have so many frames in the list."""
 FARTHEST = 1e5
 """VGGT leaves out a sequence with a camera whose x + y + z is above: its reconstruction has failed."""
+
+_MARK = re.compile(r"\s*([\[,\]])\s*")
 
 _RULE = (
     "Sequences are those of the part 'test' of set_lists_fewview_dev.json with a viewpoint_quality_score above 0.5 and "
@@ -140,7 +143,7 @@ def _sequences(folder: Path) -> tuple[str, ...]:
         counts[sequence] = counts.get(sequence, 0) + 1
     annotations = _unpacked(folder / "sequence_annotations.jgz")
     try:
-        # A score that is null is no score.
+        # A score may be null.
         good = {entry["sequence_name"] for entry in annotations if (entry["viewpoint_quality_score"] or 0) > QUALITY}
     except (KeyError, TypeError) as error:
         raise _refusal(folder / "sequence_annotations.jgz", error) from error
@@ -157,11 +160,22 @@ def _test_frames(folder: Path) -> list[tuple[str, int, str]]:
         raise _refusal(file, error) from error
 
 
-def _unpacked(file: Path) -> Any:
+def _unpacked(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a list, one after the other: all of a category's frames at once would take gigabytes."""
     require_file(file, "annotations")
+    decoder = json.JSONDecoder()
     try:
         with gzip.open(file, "rt", encoding="utf-8") as stream:
-            return json.load(stream)
+            text = stream.read()
+        mark = _MARK.match(text)
+        if mark is None or mark[1] != "[":
+            raise ValueError("it is no list")
+        while mark[1] != "]" and not text.startswith("]", mark.end()):
+            entry, place = decoder.raw_decode(text, mark.end())
+            yield entry
+            mark = _MARK.match(text, place)
+            if mark is None:
+                raise ValueError(f"no comma at character {place}")
     except (OSError, EOFError, ValueError) as error:
         raise _refusal(file, error) from error
 
@@ -176,7 +190,10 @@ def _annotations(root: Path, category: str, scratch: Path) -> Mapping[str, list[
     wanted = _test_frames(root / category)
     numbers = {(sequence, number) for sequence, number, _ in wanted}
     try:
-        known = {(entry["sequence_name"], int(entry["frame_number"])): entry for entry in _unpacked(source)}
+        known = {}
+        for entry in _unpacked(source):
+            if (frame := (entry["sequence_name"], int(entry["frame_number"]))) in numbers:
+                known[frame] = {key: entry.get(key) for key in ("image", "depth", "viewpoint")}
     except (KeyError, TypeError) as error:
         raise _refusal(source, error) from error
     if lost := numbers - known.keys():
@@ -185,8 +202,7 @@ def _annotations(root: Path, category: str, scratch: Path) -> Mapping[str, list[
         )
     frames: dict[str, list[dict[str, Any]]] = {}
     for sequence, number, _ in wanted:
-        entry = known[sequence, number]
-        frames.setdefault(sequence, []).append({key: entry.get(key) for key in ("image", "depth", "viewpoint")})
+        frames.setdefault(sequence, []).append(known[sequence, number])
     write_bytes(kept, json.dumps(frames).encode())
     return frames
 

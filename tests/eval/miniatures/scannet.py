@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import trimesh
-from miniature_world import HALF, World, photograph
+from miniature_world import World, photograph
 from PIL import Image
+
+from miniatures.seen_room import seen_room
 
 COUNT = 31
 PHOTO_SIZE, DEPTH_SIZE = (60, 81), (48, 64)
@@ -43,4 +44,4 @@ def _scene(folder: Path, colour: World, sensor: World) -> None:
         square = np.eye(4)
         square[:3, :3] = K
         np.savetxt(folder / f"intrinsic/intrinsic_{name}.txt", square)
-    trimesh.creation.box(2 * HALF).export(folder / f"{folder.name}_vh_clean_2.ply")
+    seen_room(colour).export(folder / f"{folder.name}_vh_clean_2.ply")

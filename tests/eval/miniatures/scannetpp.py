@@ -1,13 +1,13 @@
 """A scene of ScanNet++ whose surface is a finely meshed room."""
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import trimesh
-from miniature_world import BALL, HALF, RADIUS, World, photograph
+from miniature_world import World, photograph
 from PIL import Image
+
+from miniatures.seen_room import seen_room
 
 SCENE = "acd95847c5"
 COUNT = 12
@@ -25,26 +25,6 @@ def photo_name(index: int) -> str:
     return f"DSC{index + 10:05d}.JPG"
 
 
-@lru_cache
-def surface() -> trimesh.Trimesh:
-    """The part of the room and of its ball that a photo sees, in small triangles."""
-    room = trimesh.creation.box(2 * HALF).subdivide_to_size(0.1)
-    room.invert()
-    ball = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS)
-    ball.apply_translation(BALL)
-    whole = trimesh.util.concatenate([room, ball])
-    truth = world()
-    seen = np.zeros(len(whole.faces), bool)
-    for K, cam_from_world, depth in zip(truth.intrinsics, truth.cam_from_world, truth.depths, strict=True):
-        points = whole.triangles_center @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
-        pixels = (points @ K.T)[:, :2] / points[:, 2:]
-        columns, rows = np.rint(pixels).astype(int).T
-        inside = (points[:, 2] > 0) & (columns >= 0) & (rows >= 0) & (columns < SIZE[1]) & (rows < SIZE[0])
-        seen[inside] |= np.abs(depth[rows[inside], columns[inside]] / points[inside, 2] - 1) < 0.05
-    whole.update_faces(seen)
-    return whole
-
-
 def write(root: Path) -> tuple[str, ...]:
     """Photos, transforms, COLMAP's images (in another order) and the mesh."""
     truth = world()
@@ -52,7 +32,7 @@ def write(root: Path) -> tuple[str, ...]:
     for name in ("resized_undistorted_images", "nerfstudio", "colmap"):
         (dslr / name).mkdir(parents=True)
     (root / "data" / SCENE / "scans").mkdir()
-    surface().export(root / "data" / SCENE / "scans/mesh_aligned_0.05.ply")
+    seen_room(truth).export(root / "data" / SCENE / "scans/mesh_aligned_0.05.ply")
     K = truth.intrinsics[0]
     frames = []
     lines = ["# Image list with two lines of data per image:"]
