@@ -73,7 +73,7 @@ def test_depth_of_originals_is_brought_to_the_undistorted_photos(root):
         assert np.median(error) < 0.006
         assert (error < 0.03).mean() > 0.9
     points = Estimate.of_truth(task).points(2)
-    assert np.nanmedian(np.linalg.norm(points - world.points()[2], axis=-1)) < 0.02
+    assert np.nanmedian(np.linalg.norm(points - world.points()[2], axis=-1)) < 0.02 * miniature.SCALE
 
 
 def test_unknown_depth_is_zero(root):
@@ -126,7 +126,7 @@ def test_scans_are_moved_to_the_frame_of_the_cameras(root):
 
     np.testing.assert_allclose(truth.cloud(), np.concatenate([true[0::2], true[1::2]]), atol=1e-5)
     (first, points), (second, _) = truth.extra["scans"]()
-    np.testing.assert_allclose([first, second], [[0.5, -0.2, -1.0], [-0.6, 0.1, -0.8]])
+    np.testing.assert_allclose([first, second], miniature.SCANNERS)
     np.testing.assert_allclose(points, true[0::2], atol=1e-5)
 
 

@@ -32,7 +32,7 @@ def load(root, scene, setting):
 
 
 def test_cameras_and_depths_are_those_of_the_world(root):
-    task, world = load(root, "staircase", "tsdf"), miniature.world(4)
+    task, world = load(root, "staircase", "tsdf"), miniature.small_world()
 
     assert worst_reprojection(world, task.truth.intrinsics, task.truth.world_from_cam) < 1e-6
     assert np.abs(Estimate.of_truth(task).points(2) - world.points()[2]).max() < 0.001

@@ -9,24 +9,41 @@ from miniature_world import World, photograph
 from PIL import Image
 
 from miniatures.lens_camera import depth_along
+from miniatures.scaled_world import scaled
 
 NAMES = tuple(f"DSC_{number:04d}.JPG" for number in range(286, 292))
 LENS = (40.0, 41.0, 22.5, 16.75, 0.1, -0.02, 0.004, -0.003, 0.01, 0.005, 0.002, -0.001)
 """fx, fy, cx, cy, k1, k2, p1, p2, k3, k4, sx1, sy1; the centre of the first pixel is (0.5, 0.5)."""
 SIZE = (44, 34)
 """Width and height of the originals."""
+SCALE = 0.1
+"""Of the room: as large as a shoe box, so that pixels are closer than the tolerances of protocols."""
+
+TOLERANCE = {
+    **dict.fromkeys(("accuracy", "completion"), 0.04),  # of the fused surface, metres: a voxel
+    **dict.fromkeys(("f1_2cm", "accuracy_2cm", "completeness_2cm"), 0.03),
+    **dict.fromkeys(("f1_5cm", "accuracy_5cm", "completeness_5cm"), 0.03),
+}
+"""Depth is the nearest pixel of the original's, and at the ball's edge that of another surface."""
+SCANNERS = ((0.05, -0.02, -0.1), (-0.06, 0.01, -0.08))
+"""Where they stood."""
 
 
 @lru_cache
 def world() -> World:
     """Of the undistorted photos, in order of their names."""
+    return scaled(_room(), SCALE)
+
+
+@lru_cache
+def _room() -> World:
     return photograph(len(NAMES), (36, 48), square=False, step_deg=5.0)
 
 
 @lru_cache
 def original_depths() -> np.ndarray:
     """(6, 34, 44) z-depth of the originals."""
-    return np.stack([depth_along(_rays(), pose) for pose in world().world_from_cam])
+    return np.stack([depth_along(_rays(), pose) for pose in _room().world_from_cam]) * np.float32(SCALE)
 
 
 def write(root: Path) -> tuple[str, ...]:
@@ -75,7 +92,7 @@ def _scans(folder: Path) -> None:
     folder.mkdir()
     points = world().points().reshape(-1, 3)
     entries = []
-    for number, (turn, position) in enumerate([(30.0, (0.5, -0.2, -1.0)), (-70.0, (-0.6, 0.1, -0.8))], start=1):
+    for number, (turn, position) in enumerate(zip((30.0, -70.0), SCANNERS, strict=True), start=1):
         angle = np.radians(turn)
         world_from_scan = np.eye(4)
         world_from_scan[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]

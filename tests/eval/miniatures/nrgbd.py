@@ -8,6 +8,7 @@ from miniature_world import World
 from PIL import Image
 
 from miniatures.known_camera import photograph_through
+from miniatures.scaled_world import scaled
 from miniatures.seen_mesh import write_seen_mesh
 
 SCENES = {"tsdf": ("staircase",)}
@@ -18,6 +19,10 @@ LAST = 520
 """Frame; every 20th is a photo."""
 
 
+TOLERANCE = {"accuracy": 0.008, "completion": 0.008}
+"""Of the fused surface, metres: about a voxel."""
+
+
 @lru_cache
 def world(views: int) -> World:
     """Of photos in order of frames."""
@@ -25,11 +30,17 @@ def world(views: int) -> World:
     return photograph_through(K, (48, 64), views, step_deg=1.5)
 
 
+@lru_cache
+def small_world() -> World:
+    """Of the photos of staircase: as large as a shoe box."""
+    return scaled(world(4), 0.1)
+
+
 def write(root: Path) -> tuple[str, ...]:
     """kitchen with 521 frames, staircase with four."""
     _scene(root / "kitchen", world(LAST // 20 + 1), 20)
-    _scene(root / "staircase", world(4), 1)
-    write_seen_mesh(root / "staircase" / "gt_mesh_culled.ply", world(4))
+    _scene(root / "staircase", small_world(), 1)
+    write_seen_mesh(root / "staircase" / "gt_mesh_culled.ply", small_world())
     return ("kitchen",)
 
 

@@ -8,6 +8,7 @@ from miniature_world import World
 from PIL import Image
 
 from miniatures.known_camera import photograph_through
+from miniatures.scaled_world import scaled
 from miniatures.seen_mesh import write_seen_mesh
 
 SCENES = {
@@ -24,7 +25,11 @@ FRAMES = range(0, 201, 10)
 """Of the test sequence those that are photos."""
 K = np.array([[52.5, 0, 31.55], [0, 52.5, 23.55], [0, 0, 1]])
 """(525, 320, 240) of 640 x 480, counted from the centre of the first pixel, at a tenth of the size."""
+SENSOR_K = np.array([[58.5, 0, 31.55], [0, 58.5, 23.55], [0, 0, 1]])
+"""(585, 320, 240) likewise."""
 SFM_FOCAL = 527.745
+TOLERANCE = {"accuracy": 0.008, "completion": 0.008}
+"""Of the fused surface, metres: about a voxel."""
 
 
 @lru_cache
@@ -33,13 +38,19 @@ def world(views: int = len(FRAMES)) -> World:
     return photograph_through(K, (48, 64), views, step_deg=2.0)
 
 
+@lru_cache
+def sensor_world(views: int) -> World:
+    """Of the photos of stairs, by the depth sensor's focal length: as large as a shoe box."""
+    return scaled(photograph_through(SENSOR_K, (48, 64), views, step_deg=2.0), 0.1)
+
+
 def write(root: Path) -> tuple[str, ...]:
     """heads, with a full test sequence, and stairs, with sequences of two and four photos."""
     _sequence(root / "heads" / "seq-01", world(), list(FRAMES))
     _sequence(root / "heads" / "seq-02", world(2), [0, 10])
     for number, views in ((1, 1), (2, 4), (3, 2), (4, 1), (5, 1), (6, 1)):
-        _sequence(root / "stairs" / f"seq-{number:02d}", world(views), list(range(views)))
-    write_seen_mesh(root / "meshes" / "stairs.ply", world(4))
+        _sequence(root / "stairs" / f"seq-{number:02d}", sensor_world(views), list(range(views)))
+    write_seen_mesh(root / "meshes" / "stairs.ply", sensor_world(4))
     _sfm(root / "pgt/sfm/7scenes/heads_test.txt", "seq-01", world(), list(FRAMES))
     _sfm(root / "pgt/sfm/7scenes/heads_train.txt", "seq-02", world(2), [0, 10])
     return ("heads+seq-01",)
