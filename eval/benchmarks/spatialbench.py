@@ -53,7 +53,7 @@ _HARNESS = "Ropedia/SpatialBench:benchmark/evaluation/"
 _NOTE = (
     f"Scenes are those of {INDEX}, where it lies in the root, else all that are there; frames are those in the "
     "folders. Photos keep their size, where the source crops and scales them to a width of 518; estimates are compared "
-    "at the size of the depth maps. Photos that the source mirrors (RLBench) or undistorts (ScanNet++) are written anew."
+    "at the size of the depth maps. Those that the source mirrors (RLBench) or undistorts (ScanNet++) are written anew."
 )
 _POSES = (
     " One median scale for all photos of a scene. Relative poses are composed as usual; the source composes matrices "

@@ -1,5 +1,7 @@
 """The training set of Tanks and Temples, with its photos beside the files of the evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from miniatures import tanks_and_temples as miniature
@@ -53,6 +55,21 @@ def test_every_tenth_photo_is_taken(scene, setting):
     assert np.isnan(task.truth.intrinsics).all()
     assert task.inputs.intrinsics is None
     assert task.inputs.world_from_cam is None
+
+
+def test_what_the_photos_show_scores_perfectly_in_any_frame_and_scale(scene):
+    task = load(scene)
+    scoring = TanksAndTemples.settings["official"].scoring
+    perfect = miniature.perfect(task)
+    poses = perfect.world_from_cam.copy()
+    poses[:, :3, 3] *= 3.0
+    poses = np.diag([-1.0, -1.0, 1.0, 1.0]) @ poses
+    enlarged = replace(perfect, world_from_cam=poses, depths=tuple(3 * depth for depth in perfect.depths))
+
+    assert scoring.score(task, perfect).values == pytest.approx({"f_score": 1, "precision": 1, "recall": 1}, abs=1e-3)
+    assert scoring.score(task, enlarged).values["f_score"] == pytest.approx(1, abs=1e-2)
+    wrong = replace(perfect, depths=tuple(0.7 * depth for depth in perfect.depths))
+    assert scoring.score(task, wrong).values["f_score"] < 0.5
 
 
 def test_an_incomplete_image_set_is_refused(scene):

@@ -16,6 +16,8 @@ COUNT, LOST = 21, 3
 """Photos, and the one that COLMAP did not register."""
 SCALE = 0.25
 """Metres in a unit of the reference poses."""
+HIDDEN = ("f_score", "precision", "recall")
+"""The data set has no depths: its truth alone is no reconstruction; `perfect` is."""
 
 
 def world() -> World:
