@@ -4,8 +4,8 @@ import re
 
 from .table import Row, Table
 
-_SPECIAL = re.compile(r"[\\`*\[\]<|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-"""An underscore within a word is none of Markdown's."""
+_SPECIAL = re.compile(r"[\\`*<|]|\](?=[\[(:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""An underscore within a word is none of Markdown's, and a bracket alone is no link."""
 
 
 def escaped(text: str) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _MARKERS = "osD^vPX*"
-_DASHES = ("-", "--", "-.", ":")
+_DASHES = ("-", "--", "-.", (0, (6, 1, 1, 1, 1, 1)))
+"""Dots alone are for orders of the oracle."""
 _STYLE = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -61,9 +62,11 @@ class Plot:
 
     name: str
     title: str
-    """What it shows, in a line."""
+    """What it shows, in a sentence."""
     svg: bytes
     pdf: bytes
+    panels: int
+    """Side by side."""
 
 
 def make_plots(group: Group) -> list[Plot]:
@@ -84,7 +87,8 @@ def make_plots(group: Group) -> list[Plot]:
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"{group.name}-{name}"}):
             if (made := make(group)) is not None:
                 title, figure = made
-                plots.append(Plot(f"{group.name}-{name}", title, _saved(figure, "svg"), _saved(figure, "pdf")))
+                svg, pdf = _saved(figure, "svg"), _saved(figure, "pdf")
+                plots.append(Plot(f"{group.name}-{name}", title, svg, pdf, len(figure.axes)))
     return plots
 
 
@@ -107,7 +111,7 @@ def _panels(count: int) -> "tuple[Figure, list[Axes]]":
 def _legend(figure: "Figure", axes: "Axes", panels: int) -> None:
     """Beneath the panels, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2 * panels, handlelength=3)
+    figure.legend(handles, labels, loc="outside lower left", ncols=2 * panels if panels > 1 else 1, handlelength=3)
 
 
 def _score_by_views(group: Group) -> "tuple[str, Figure] | None":
@@ -125,7 +129,7 @@ def _score_by_views(group: Group) -> "tuple[str, Figure] | None":
     axes.set(xlabel="photos of a scene", ylabel=wording.heading(metric))
     _log_if_wide(axes, "x", np.concatenate([line[:, 0] for _, _, line in lines]))
     _legend(figure, axes, 1)
-    return f"{metric.title} against the number of photos: mean over scenes with 95 % intervals", figure
+    return f"{metric.title} against the number of photos, mean over scenes with 95 % intervals", figure
 
 
 def _errors_by_pairs(group: Group) -> "tuple[str, Figure] | None":
@@ -142,7 +146,7 @@ def _errors_by_pairs(group: Group) -> "tuple[str, Figure] | None":
         axes.set(xlabel=label, ylabel="error of relative pose [°]", ylim=(0, None))
     _legend(figure, panels[0], len(panels))
     return (
-        "larger of the errors of rotation and direction against what a pair of photos is like: mean over scenes of "
+        "Larger of the errors of rotation and direction against what a pair of photos is like: mean over scenes of "
         "each scene's median, with 95 % intervals",
         figure,
     )
@@ -173,12 +177,13 @@ def _pairs(record: SceneRecord, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _effort_by_views(group: Group) -> "tuple[str, Figure] | None":
     """Seconds and memory of single scenes."""
+    views_seen = [float(record.views) for run in group.runs for record in run.scenes if record.error is None]
+    if len(set(views_seen)) < 2:
+        return None
     figure, panels = _panels(2)
     drawn = 0
-    for axes, name, label in (
-        (panels[0], "seconds", "seconds per scene"),
-        (panels[1], "peak_gib", "peak memory [GiB]"),
-    ):
+    kinds = (("seconds", "seconds per scene"), ("peak_gib", "peak memory [GiB]"))
+    for axes, (name, label) in zip(panels, kinds, strict=True):
         seen: list[float] = []
         for place, run in enumerate(group.runs):
             done = [record for record in run.scenes if record.error is None and math.isfinite(getattr(record, name))]
@@ -197,7 +202,7 @@ def _effort_by_views(group: Group) -> "tuple[str, Figure] | None":
     if not drawn:
         return None
     _legend(figure, panels[0], 2)
-    return "time and memory against the number of photos: scenes (dots) and their medians", figure
+    return "Time and memory against the number of photos: scenes (dots) and their medians", figure
 
 
 def _calibration(group: Group) -> "tuple[str, Figure] | None":
@@ -221,7 +226,7 @@ def _calibration(group: Group) -> "tuple[str, Figure] | None":
     axes.set(xlabel="surest share of the pixels [%]", ylabel="mean relative error of depth [%]", ylim=(0, None))
     _legend(figure, axes, 1)
     return (
-        "risk against coverage, mean over scenes with 95 % intervals; dotted if pixels were in the order of their errors",
+        "Risk against coverage, mean over scenes with 95 % intervals; dotted: pixels in the order of their errors",
         figure,
     )
 

@@ -205,8 +205,9 @@ def _notes(group: Group) -> Iterable[str]:
     if first.protocol_note:
         yield first.protocol_note
     if any(metric.aggregate != "mean" for metric in group.metrics):
-        others = [f"{m.title}: {m.aggregate}" for m in group.metrics if m.aggregate != "mean"]
-        yield f"Means over scenes, but {', '.join(others)} (weighted: by pixels). {_INTERVALS}"
+        words = {"median": "the median", "weighted": "weighted by pixels"}
+        others = [f"{m.title} {words[m.aggregate]}" for m in group.metrics if m.aggregate != "mean"]
+        yield f"Means over scenes, but {', '.join(others)}. {_INTERVALS}"
     else:
         yield f"Means over scenes. {_INTERVALS}"
     if any(run.failed for run in group.runs):

@@ -101,13 +101,14 @@ def command(runs: Iterable[Run], results: str = "results") -> str:
 
 
 def _method(run: Run) -> str:
-    """As after `--method`, where the run's settings tell it."""
-    kind, options = run.settings.get("kind"), run.settings.get("options")
-    if not isinstance(kind, str):
+    """As after `--method`, from the name `stem+option=value`; "" of results that came from elsewhere."""
+    stem, *options = without_folders(run.method).split("+")
+    if stem.startswith("pointmap-"):
+        options = [f"network={stem.removeprefix('pointmap-')}", *options]
+        stem = "pointmap"
+    if stem.lower() not in ("pointmap", "colmap", "two-view", "identity"):
         return ""
-    chosen = options if isinstance(options, Mapping) else {}
-    text = ",".join(f"{name}={_plain(value)}" for name, value in sorted(chosen.items()))
-    return f"{kind}:{text}" if text else kind
+    return f"{stem.lower()}:{','.join(options)}" if options else stem.lower()
 
 
 def _needs_root(benchmark: str) -> bool:
