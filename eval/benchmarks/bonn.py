@@ -40,7 +40,7 @@ _MARKERS_FROM_CAM = np.array(
     ]
 )
 """The data set's page gives both (as T_ros and T_m) to bring points of the camera into the frame of its reference
-cloud: T_ros^-1 T_groundtruth T_ros T_m. The second holds a scale of 1.059, that of the sensor's depth."""
+cloud: T_ros^-1 T_groundtruth T_ros T_m. The second is 1.059 times a rotation."""
 
 _DEPTH_NOTE = (
     "Frames 30 to 139 of the folders rgb and depth by name; the i-th of one belongs to the i-th of the other, as in "

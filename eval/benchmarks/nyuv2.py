@@ -45,7 +45,7 @@ class NyuV2(Benchmark):
         paper="Silberman, Hoiem, Kohli, Fergus: Indoor Segmentation and Support Inference from RGBD Images, ECCV 2012",
         layout=f"""ROOT/
   {LABELLED}     1449 photos with depth maps
-  {SPLITS}                   which of them are the test set; from the page of the indoor scene segmentation code""",
+  {SPLITS}                   which are the test set: http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat""",
         layout_source="https://cs.nyu.edu/~silberman/datasets/nyu_depth_v2.html",
         size="2.8 GB",
     )
@@ -54,8 +54,10 @@ class NyuV2(Benchmark):
             "Median scale per photo",
             Depth(align="median", per="image", resampling="bicubic", weighted=True),
             SINGLE_SOURCE,
-            "The source reads the 654 photos from HDF5 files of the same photos and does not state whether their depth "
-            "is raw or filled in; here it is the filled one (`depths`), all of the picture. " + _GROUPS,
+            "The source reads HDF5 copies of the 654 photos (`Junyi42/monst3r:datasets_preprocess/prepare_nyuv2.py`) "
+            "and does not state whether their depth is raw or filled in; others found the filled one there "
+            "(`zzangjinsun/NLSPN_ECCV20` issue 40). Here it is the filled one (`depths`), all of the picture. "
+            + _GROUPS,
             {"depth": "depths"},
         ),
         "depth-affine": Setting(
@@ -71,7 +73,7 @@ class NyuV2(Benchmark):
                 pool="images",
             ),
             "HengyiWang/amb3r:benchmark/eval_monodepth.py, prs-eth/Marigold:src/dataset/nyu_dataset.py",
-            "The sources take depth as the sensor gave it, not the filled one beside it: here `rawDepths`. " + _GROUPS,
+            "The sources take depth as the sensor gave it (`prs-eth/Marigold` issue 114): here `rawDepths`. " + _GROUPS,
             {"depth": "rawDepths"},
         ),
     }

@@ -19,8 +19,8 @@ from .tum_rgbd import PREFIX, TumRgbd, tum_camera, tum_depths
 SCENES = tuple(
     f"freiburg3_{who}_{motion}" for who in ("sitting", "walking") for motion in ("halfsphere", "rpy", "static", "xyz")
 )
-"""All of the data set's category of this name; `Junyi42/monst3r:datasets_preprocess/prepare_tum.py` takes what is in
-its folder, by name."""
+"""`OliEfr/Align3R:data/download_tum.sh`; `Junyi42/monst3r:datasets_preprocess/prepare_tum.py` takes what lies in its
+folder."""
 
 STRIDE, MOST = 3, 90
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pointmap.errors import InputError
 from pointmap.eval.benchmarks.tum_rgbd import SCENES, TumRgbd, tum_camera
+from pointmap.eval.layouts.tum_files import nearest_in_time
 
 
 @pytest.fixture
@@ -91,6 +92,17 @@ def test_photos_of_the_calibrated_protocol_are_those_of_the_pinhole_that_is_give
     assert difference(undistorted, 0) < 0.7 * min(difference(undistorted, shift) for shift in (-0.5, 0.5))
     assert difference(undistorted, 0) < 0.5 * difference(photos[0].astype(float), 0)
     np.testing.assert_array_equal(task.truth.intrinsics[0], given)
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_the_nearest_time_is_the_nearest_of_all(count):
+    random = np.random.default_rng(count)
+    times, wanted = np.sort(random.uniform(0, 1, count)), random.uniform(-0.5, 1.5, 100)
+
+    apart = np.abs(times - wanted[:, None])
+    expected = np.where(apart.min(axis=1) <= 0.1, apart.argmin(axis=1), -1)
+    assert nearest_in_time(times, wanted, 0.1).tolist() == expected.tolist()
+    assert {-1, 0} <= set(expected.tolist())
 
 
 def test_undistorted_photos_are_made_once(root):
