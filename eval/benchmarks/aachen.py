@@ -15,7 +15,9 @@ from ..benchmark import About, Benchmark, Setting
 from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
 from ..layouts.tree import find_scenes, require_file
+from ..protocols.combined import Combined
 from ..protocols.localization import Localization
+from ..protocols.registered import Registered
 from ..task import Task
 
 SCENES = ("day", "night")
@@ -57,7 +59,7 @@ class Aachen(Benchmark):
     settings: ClassVar[Mapping[str, Setting]] = {
         "localization": Setting(
             "Localisation",
-            Localization(((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))),
+            Combined((Localization(((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))), Registered())),
             "https://www.visuallocalization.net/benchmark/; naver/mast3r:README.md (FIRe top50, 20 of them)",
             _NOTE,
             {"top": 20},

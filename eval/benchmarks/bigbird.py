@@ -39,7 +39,7 @@ OBJECTS = (
     "vo5_tea_therapy_healthful_green_tea_smoothing_shampoo",
 )
 """Our choice: those of its 125 objects that the Active Vision Dataset (Ammirato et al. 2017) has in its scenes, but for
-transparent ones (bottles of glass, clear soap), of which depth cameras made no mesh to measure against."""
+transparent ones (bottles of glass, clear soap), which the depth cameras that made the meshes hardly see."""
 
 CAMERA = "NP3"
 MESHES = (

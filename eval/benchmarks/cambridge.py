@@ -18,7 +18,7 @@ from ..protocols.localization import Localization
 from ..task import Task
 
 SCENES = ("GreatCourt", "KingsCollege", "OldHospital", "ShopFacade", "StMarysChurch")
-"""Those that hloc and DUSt3R evaluate; the data set's sixth, Street, has poses that nobody evaluates on."""
+"""Those that hloc, DUSt3R and ACE evaluate; the data set's sixth, Street, is in none of their lists."""
 
 RETRIEVAL = "pairsfile/query/AP-GeM-LM18_top50.txt"
 """In the folder of a scene, as `naver/dust3r:dust3r_visloc/README.md` names it."""

@@ -16,7 +16,9 @@ from ..estimate import photo_sizes
 from ..layouts.frame_choice import whole_option
 from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
 from ..layouts.tree import find_scenes, require_file
+from ..protocols.combined import Combined
 from ..protocols.localization import Localization
+from ..protocols.registered import Registered
 from ..task import Task
 
 SCENES = ("duc",)
@@ -63,7 +65,7 @@ class InLoc(Benchmark):
     settings: ClassVar[Mapping[str, Setting]] = {
         "localization": Setting(
             "Localisation",
-            Localization(((0.25, 10.0), (0.5, 10.0), (1.0, 10.0))),
+            Combined((Localization(((0.25, 10.0), (0.5, 10.0), (1.0, 10.0))), Registered())),
             "https://www.visuallocalization.net/benchmark/; naver/mast3r:README.md (NetVLAD40 temporal, 20 of them)",
             _NOTE,
             {"top": 20},

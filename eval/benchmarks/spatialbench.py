@@ -1,4 +1,8 @@
-"""SpatialBench: scenes of nineteen data sets in one layout, with few or many photos."""
+"""SpatialBench: scenes of nineteen data sets in one layout, with few or many photos.
+
+Its README counts about 10 photos in a medium scene and 13 in a dense one; the index has every 10th frame of a 7-Scenes
+sequence (100) as medium and all 1000 as dense.
+"""
 
 import json
 import re

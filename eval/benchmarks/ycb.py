@@ -36,7 +36,7 @@ OBJECTS = (
     "052_extra_large_clamp",
     "061_foam_brick",
 )
-"""The 21 of YCB-Video (Xiang et al., PoseCNN, RSS 2018), which others chose for their variety, of the whole set."""
+"""Our choice: of the whole set the 21 of YCB-Video (Xiang et al., PoseCNN, RSS 2018)."""
 
 CAMERA = "NP3"
 MESHES = ("poisson/nontextured.ply", "poisson/textured.obj")

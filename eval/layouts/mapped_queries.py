@@ -44,6 +44,8 @@ def localization_task(
 ) -> Task:
     """A task whose photos are the map and, after it, the queries; their poses are in the truth alone.
 
+    `Truth.extra["query_names"]` has the names of queries for a submission, by their places among the photos.
+
     Args:
         retrieved: Names of the map's photos for each query, best first; None where the method retrieves by itself.
         top: How many of them are used.

@@ -113,3 +113,12 @@ def test_other_folders_missing_lists_and_unknown_scenes_are_refused(root, tmp_pa
         Aachen().scenes(root, "localization")
     with pytest.raises(InputError, match="is not Aachen"):
         Aachen().scenes(tmp_path_factory.mktemp("empty"), "localization")
+
+
+def test_without_true_poses_the_share_of_registered_queries_is_what_is_known(root):
+    (root / "query_poses.txt").unlink()
+    task = load(root)
+    values = Aachen.settings["localization"].scoring.score(task, Estimate.still(task)).values
+
+    assert values["registered"] == 1
+    assert all(np.isnan(value) for name, value in values.items() if name != "registered")

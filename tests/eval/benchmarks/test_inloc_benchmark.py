@@ -9,6 +9,7 @@ from scipy.io import savemat
 
 from pointmap.errors import InputError
 from pointmap.eval.benchmarks.inloc import RETRIEVAL, InLoc
+from pointmap.eval.estimate import Estimate
 
 QUERY = "query/iphone7/IMG_0731.JPG"
 
@@ -90,3 +91,12 @@ def test_other_folders_missing_parts_and_unknown_scenes_are_refused(root, tmp_pa
         InLoc().scenes(root, "localization", ("DUC1",))
     with pytest.raises(InputError, match="is not InLoc"):
         InLoc().scenes(tmp_path_factory.mktemp("empty"), "localization")
+
+
+def test_without_true_poses_the_share_of_registered_queries_is_what_is_known(root):
+    (root / "query_poses.txt").unlink()
+    task = load(root)
+    values = InLoc.settings["localization"].scoring.score(task, Estimate.still(task)).values
+
+    assert values["registered"] == 1
+    assert all(np.isnan(value) for name, value in values.items() if name != "registered")
