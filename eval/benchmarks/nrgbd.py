@@ -54,16 +54,17 @@ class NeuralRgbd(Benchmark):
     title: ClassVar[str] = "Neural RGB-D"
     about: ClassVar[About] = About(
         homepage="https://github.com/dazinovic/neural-rgbd-surface-reconstruction",
-        licence="not stated here; see the homepage",
+        licence="of the scenes, by their artists: CC BY, and CC0 for complete_kitchen and morning_apartment",
         paper="Azinovic, Martin-Brualla, Goldman, Niessner, Thies: Neural RGB-D Surface Reconstruction, CVPR 2022",
         layout="ROOT/breakfast_room/                 neural_rgbd_data.zip, and so for each scene\n"
         "     images/img0.png, img1.png, ...\n"
         "     depth/depth0.png, depth1.png, ...  millimetres\n"
         "     focal.txt, poses.txt\n"
-        f"     {MESH}                for tsdf: of the archive of meshes on the homepage",
+        f"     {MESH}                for tsdf: http://kaldir.vc.in.tum.de/neural_rgbd/meshes.zip,\n"
+        "                                       here or unpacked to ROOT/meshes/breakfast_room/",
         layout_source="dazinovic/neural-rgbd-surface-reconstruction:README.md, "
-        "HengyiWang/spann3r:spann3r/datasets/nrgbd.py",
-        size="7.4 GB",
+        "HengyiWang/spann3r:spann3r/datasets/nrgbd.py, JingwenWang95/go-surf:README.md",
+        size="7.25 GB",
     )
     settings: ClassVar[Mapping[str, Setting]] = {
         "points-sparse": Setting(
@@ -107,11 +108,11 @@ class NeuralRgbd(Benchmark):
 
     def scenes(self, root: Path, setting: str, only: tuple[str, ...] = ()) -> tuple[str, ...]:
         """See `Benchmark`."""
-        files = ["images/img0.png", "depth/depth0.png", "focal.txt", "poses.txt"]
-        files += [MESH] if setting == "tsdf" else []
+        files = ("images/img0.png", "depth/depth0.png", "focal.txt", "poses.txt")
 
         def missing(scene: str) -> str | None:
-            return next((f"{scene}/{file}" for file in files if not (root / scene / file).is_file()), None)
+            wanted = [root / scene / file for file in files] + ([_mesh(root, scene)] if setting == "tsdf" else [])
+            return next((str(path.relative_to(root)) for path in wanted if not path.is_file()), None)
 
         return find_scenes(self, root, SCENES, only, missing)
 
@@ -136,9 +137,15 @@ class NeuralRgbd(Benchmark):
             np.repeat(K[None], len(frames), 0),
             poses[frames],
             tuple(depth_picture(folder / "depth" / f"depth{i}.png", 0.001, largest=_FARTHEST) for i in frames),
-            mesh=folder / MESH if setting == "tsdf" else None,
+            mesh=_mesh(root, scene) if setting == "tsdf" else None,
         )
         return Task(scene, Inputs(photos, "video"), truth)
+
+
+def _mesh(root: Path, scene: str) -> Path:
+    """Where it is, or else where it should be."""
+    apart = root / "meshes" / scene / MESH
+    return apart if apart.is_file() else root / scene / MESH
 
 
 def _read_poses(path: Path) -> np.ndarray:

@@ -53,6 +53,10 @@ _PROJECTED = (
     "frame-*.depth.proj.png where it is there, otherwise projected from frame-*.depth.png when it is read, by the same "
     "computation. Poses are KinectFusion's, taken for those of the colour camera, as in the source."
 )
+_PI3 = (
+    " In some copies of the source's reader the focal length is that of Neural RGB-D, 554.26: which one published "
+    "figures were made with is not stated."
+)
 _WHOLE = (
     " The source crops photos before methods see them; here methods get the whole photo, and true maps are cropped."
 )
@@ -73,7 +77,7 @@ class SevenScenes(Benchmark):
     title: ClassVar[str] = "7-Scenes"
     about: ClassVar[About] = About(
         homepage="https://www.microsoft.com/en-us/research/project/rgb-d-dataset-7-scenes/",
-        licence="Microsoft Research licence for non-commercial use, on the homepage",
+        licence="Microsoft Research's, see the homepage",
         paper="Shotton, Glocker, Zach, Izadi, Criminisi, Fitzgibbon: Scene Coordinate Regression Forests for Camera "
         "Relocalization in RGB-D Images, CVPR 2013",
         layout="ROOT/chess/                        chess.zip, and so for each scene; the zips inside unpacked as well\n"
@@ -91,14 +95,14 @@ class SevenScenes(Benchmark):
             "Point maps, every 200th frame (Pi3)",
             PointMaps(first="umeyama", icp=0.1, size=(518, 388)),
             "yyfz/Pi3@evaluation:mv_recon/eval.py, :configs/data/mv_recon.yaml",
-            _PROJECTED,
+            _PROJECTED + _PI3,
             {**_POINTS, "stride": 200},
         ),
         "points-dense": Setting(
             "Point maps, every 40th frame (Pi3)",
             PointMaps(first="umeyama", icp=0.1, size=(518, 388)),
             "yyfz/Pi3@evaluation:mv_recon/eval.py, :configs/data/mv_recon.yaml",
-            _PROJECTED,
+            _PROJECTED + _PI3,
             {**_POINTS, "stride": 40},
         ),
         "points-cut3r": Setting(

@@ -61,6 +61,14 @@ def test_a_lost_pose_is_unknown(own):
     assert np.isnan(load(own, "staircase", "tsdf").truth.world_from_cam).all(axis=(1, 2)).tolist() == [0, 1, 0, 0]
 
 
+def test_meshes_may_lie_in_a_folder_of_their_own(own):
+    (own / "meshes/staircase").mkdir(parents=True)
+    moved = (own / "staircase/gt_mesh_culled.ply").rename(own / "meshes/staircase/gt_mesh_culled.ply")
+
+    assert NeuralRgbd().scenes(own, "tsdf", ("staircase",)) == ("staircase",)
+    assert load(own, "staircase", "tsdf").truth.mesh == moved
+
+
 def test_a_tree_with_a_part_of_the_scenes_says_which(root):
     assert NeuralRgbd().scenes(root, "points-dense", ("kitchen",)) == ("kitchen",)
     with pytest.raises(InputError, match=r"7 of 9 scenes are missing.*--scenes kitchen staircase"):
