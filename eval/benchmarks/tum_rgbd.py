@@ -89,7 +89,9 @@ class TumRgbd(Benchmark):
             "Trajectory, every second photo",
             Trajectory("sim3"),
             "princeton-vl/DROID-SLAM:evaluation_scripts/test_tum.py",
-            _WHOLE,
+            _WHOLE
+            + " Photos keep their lens distortion, as in MASt3R-SLAM's mode without calibration; DROID-SLAM, which "
+            "needs the calibration, undistorts them. RPE is ours.",
             {"stride": 2},
         ),
         "trajectory-calibrated": Setting(
