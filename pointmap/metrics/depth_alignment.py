@@ -26,6 +26,8 @@ Alignment = Literal["none", "median", "scale_l1", "scale_ls", "scale_shift_l1", 
 
 _CHUNK = 1 << 22
 """Pixels that are summed in float64 at a time: whole sequences stay in float32."""
+_FEW = 200_000
+"""Pixels of a fit that takes no time."""
 
 
 @dataclass(frozen=True)
@@ -104,39 +106,53 @@ def _scale_l1(depth: Tensor, true_depth: Tensor) -> float:
 
 
 def _scale_shift_l1(depth: Tensor, true_depth: Tensor) -> tuple[float, float]:
-    """The least sum of |scale * depth + shift - true depth|, to 1e-9 of the scale.
+    """The least sum of |scale * depth + shift - true depth|, the scale to 1e-8 of itself (1e-6 of many pixels).
 
-    For a given scale the best shift is the median of what remains, and the sum is convex in the scale: its slope is
-    halved into. The published evaluations run 1000 steps of Adam of 1e-4 instead, from the ratio of medians and shift 0
-    (`yyfz/Pi3@evaluation:utils/depth.py`), which moves about 0.1 at most in either, whatever the data's unit: they
+    For a given scale the best shift is the median of what remains, and the sum is convex in the scale: its slope's zero
+    is looked for. The published evaluations run 1000 steps of Adam of 1e-4 instead, from the ratio of medians and shift
+    0 (`yyfz/Pi3@evaluation:utils/depth.py`), which moves about 0.1 at most in either, whatever the data's unit: they
     stop before the minimum where it is far. The sum of deviations here is therefore the same or lower.
     """
-    start = _median(true_depth) / _median(depth)
+    from scipy.optimize import brentq
 
-    def slope(scale: float) -> tuple[float, float]:
-        remains = [g - scale * p for p, g in _parts(depth, true_depth)]
-        shift = _median(torch.cat(remains))
-        parts = zip(remains, _parts(depth, true_depth), strict=True)
-        return -sum((torch.sign(r - shift) @ p).item() for r, (p, _) in parts), shift
-
-    middle, (tilt, shift) = start, slope(start)
-    if tilt == 0:
-        return start, shift
+    guess, step = _median(true_depth) / _median(depth), 1.0
+    if len(depth) > 4 * _FEW:  # Nearly all of the way on few pixels.
+        stride = len(depth) // _FEW
+        guess, step = _scale_shift_l1(depth[::stride], true_depth[::stride])[0] or guess, 0.01
+    near = far = guess
+    tilt = far_tilt = _slope(guess, depth, true_depth)
     # Outwards until the slope changes its sign; a factor that wants to be negative may become so.
-    direction, step = (-1.0 if tilt > 0 else 1.0), abs(start)
-    near, far = start, start
-    for _ in range(60):
-        near, far, step = far, far + direction * step, 2 * step
-        if slope(far)[0] * direction >= 0:
+    way = step * abs(guess) * (-1.0 if tilt > 0 else 1.0)
+    for _ in range(40):
+        if far_tilt * tilt <= 0:
             break
-    low, high = min(near, far), max(near, far)
-    while high - low > 1e-9 * abs(start):
-        middle = (low + high) / 2
-        tilt, shift = slope(middle)
-        if tilt == 0:
-            break
-        low, high = (low, middle) if tilt > 0 else (middle, high)
-    return middle, shift
+        near, far, way = far, far + way, 2 * way
+        far_tilt = _slope(far, depth, true_depth)
+    scale = far
+    if far_tilt * tilt < 0:
+        tolerance = 1e-6 if len(depth) > _FEW else 1e-8
+        scale = brentq(_slope, near, far, args=(depth, true_depth), xtol=tolerance * abs(guess))
+    return scale, _median(_remains(scale, depth, true_depth))
+
+
+def _slope(scale: float, depth: Tensor, true_depth: Tensor) -> float:
+    """Of the least sum of absolute deviations that any shift gives, over the scale."""
+    remains = _remains(scale, depth, true_depth)
+    shift = _median(remains)
+    signs = sides = at = count = 0.0
+    for r, (p, _) in zip(remains.split(_CHUNK), _parts(depth, true_depth), strict=True):
+        side = torch.sign(r - shift).double()
+        on = side == 0
+        sides, signs = sides + side.sum().item(), signs + (side @ p).item()
+        at, count = at + p[on].sum().item(), count + on.sum().item()
+    # Pixels on the line lean to either side; together they make the slope over the shift vanish.
+    return -(signs - (sides / count * at if count else 0.0))
+
+
+def _remains(scale: float, depth: Tensor, true_depth: Tensor) -> Tensor:
+    """What a factor leaves for the shift."""
+    dtype = torch.float32 if len(depth) > _FEW else torch.float64
+    return torch.cat([(g - scale * p).to(dtype) for p, g in _parts(depth, true_depth)])
 
 
 def _line(a: Tensor, b: Tensor) -> tuple[float, float]:
