@@ -67,7 +67,7 @@ class BigBird(Benchmark):
         paper="Singh, Sha, Narayan, Achim, Abbeel: BigBIRD: A Large-Scale 3D Database of Object Instances, ICRA 2014",
         layout="ROOT/advil_liqui_gels/           rgbd.tgz and the processed meshes, and so for each object\n"
         f"     {CAMERA}_0.jpg, ...\n"
-        "     calibration.h5, poses/NP5_0_pose.h5, ...\n"
+        f"     calibration.h5, poses/NP5_0_pose.h5, ..., masks/{CAMERA}_0_mask.pbm, ...\n"
         + "".join(f"     {'or ' if number else ''}{name}\n" for number, name in enumerate(MESHES)).rstrip("\n"),
         layout_source="Singh et al. 2014 and the archives' own names, as the scripts of others read them: "
         "chenxi-wang/ycb-scripts:ycb_generate_point_cloud.py for the same rig",

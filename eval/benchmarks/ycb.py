@@ -62,7 +62,7 @@ class Ycb(Benchmark):
         "Benchmarks for Manipulation Research, ICAR 2015",
         layout="ROOT/002_master_chef_can/        ..._berkeley_rgbd.tgz and ..._berkeley_meshes.tgz, and so for each "
         f"object\n      {CAMERA}_0.jpg, ...\n"
-        "     calibration.h5, poses/NP5_0_pose.h5, ...\n"
+        f"     calibration.h5, poses/NP5_0_pose.h5, ..., masks/{CAMERA}_0_mask.pbm, ...\n"
         "     poisson/nontextured.ply     or poisson/textured.obj",
         layout_source="sea-bass/ycb-tools:download_ycb_dataset.py, chenxi-wang/ycb-scripts:ycb_generate_point_cloud.py",
     )

@@ -6,11 +6,13 @@ object:
     NP3_0.jpg, NP3_3.jpg, ...       camera and angle of the table in degrees, every 3rd
     calibration.h5                  NP3_rgb_K, H_NP3_from_NP5, ...
     poses/NP5_0_pose.h5, ...        H_table_from_reference_camera; NP5 is the reference
+    masks/NP3_0_mask.pbm, ...       black on the object; optional here
 
 Angles are those of the object: in its frame, that of the table, the cameras move around it.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +47,15 @@ def turntable_task(folder: Path, camera: str, step: int, mesh: Path) -> Task:
     cam_from_reference = np.eye(4)
     if camera != REFERENCE:
         cam_from_reference = _rigid(read_matrix(calibration, f"H_{camera}_from_{REFERENCE}", (4, 4)), calibration)
-    photos, poses = [], []
+    photos, poses, masks = [], [], []
     for angle in angles(step):
         photos.append(require_file(folder / f"{camera}_{angle}.jpg", f"what {camera} saw at {angle} degrees"))
         pose = folder / f"poses/{REFERENCE}_{angle}_pose.h5"
         table_from_reference = _rigid(read_matrix(pose, "H_table_from_reference_camera", (4, 4)), pose)
         poses.append(table_from_reference @ np.linalg.inv(cam_from_reference))
-    truth = Truth(np.tile(K, (len(photos), 1, 1)), np.stack(poses), mesh=mesh)
+        mask = folder / f"masks/{camera}_{angle}_mask.pbm"
+        masks.append(partial(_read_mask, mask) if mask.is_file() else None)
+    truth = Truth(np.tile(K, (len(photos), 1, 1)), np.stack(poses), mesh=mesh, extra={"masks": tuple(masks)})
     return Task(folder.name, Inputs(tuple(photos)), truth)
 
 
@@ -87,6 +91,17 @@ def read_matrix(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
     except (OSError, KeyError, ValueError, TypeError) as error:
         rows, columns = shape
         raise InputError(f"Cannot read {name} ({rows} x {columns}) in {str(path)!r}: {error}") from error
+
+
+def _read_mask(path: Path) -> np.ndarray:
+    """(H, W) bool, True on the object."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L")) == 0
+    except OSError as error:
+        raise InputError(f"Cannot read the mask {str(path)!r}: {error}. Unpack this object again.") from error
 
 
 def _rigid(matrix: np.ndarray, path: Path) -> np.ndarray:

@@ -50,6 +50,23 @@ def test_the_mesh_is_where_the_cameras_look(bowl):
     assert abs(mesh.extents[0] / 2 - RADIUS) < 1e-6
 
 
+def test_masks_are_true_on_the_object(bowl):
+    masks = load(bowl, "mesh-sparse").truth.extra["masks"]
+
+    np.testing.assert_array_equal(np.stack([mask() for mask in masks]), turntable_rig.balls()[::3])
+    assert 0.02 < turntable_rig.balls().mean() < 0.9
+
+
+def test_masks_may_be_missing_and_damaged_ones_are_named(bowl):
+    (bowl / "masks/NP3_0_mask.pbm").unlink()
+    (bowl / "masks/NP3_45_mask.pbm").write_bytes(b"no mask")
+    masks = load(bowl, "mesh-sparse").truth.extra["masks"]
+
+    assert masks[0] is None
+    with pytest.raises(InputError, match=r"NP3_45_mask\.pbm"):
+        masks[1]()
+
+
 def test_a_textured_mesh_stands_in_for_a_plain_one(bowl):
     trimesh.load_mesh(bowl / "poisson/nontextured.ply").export(bowl / "poisson/textured.obj")
     (bowl / "poisson/nontextured.ply").unlink()
