@@ -1,12 +1,13 @@
 """COLMAP as a method: structure from motion on SIFT, incremental or global."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from pointmap.errors import InputError
-from pointmap.extras import require
+from pointmap.extras import is_installed
 
 from ..code import source_digest
 from ..estimate import Estimate
@@ -45,7 +46,8 @@ class Colmap(Method):
         """
         if not (time_limit > 0 and threads > 0):
             raise InputError(f"colmap: time_limit={time_limit}, threads={threads}: both must be positive.")
-        self._pycolmap = require("pycolmap", extra="colmap", purpose="The COLMAP baseline")
+        if not is_installed("pycolmap"):
+            raise InputError("The COLMAP baseline needs pycolmap. Install it with: pip install 'pointmap[colmap]'")
         changed = {"mapper": mapper, "matching": matching, "camera_model": camera_model}
         usual = {"mapper": "incremental", "matching": "auto", "camera_model": ""}
         self.name = named("COLMAP", {key: value for key, value in changed.items() if value != usual[key]})
@@ -61,7 +63,8 @@ class Colmap(Method):
             "camera_model": self._camera_model,
             "time_limit": self._time_limit,
             "threads": self._threads,
-            "pycolmap": self._pycolmap.__version__,
+            # Not by importing it: it would take over this process's signals.
+            "pycolmap": version("pycolmap"),
             "code": _own_code(),
         }
 

@@ -19,7 +19,7 @@ from .method import Method
 from .options import shown
 
 _MAPS = {"depth": 2, "confidence": 2, "points": 3}
-"""Maps per photo, and their number of axes; in the order of `Estimate`."""
+"""Maps per photo, and their number of axes."""
 _WHOLE = ("world_from_cam", "cam_from_world", "intrinsics", "region", "metric")
 
 
@@ -142,6 +142,7 @@ def _checked(arrays: dict[str, np.ndarray], count: int, path: str, sizes: np.nda
         if np.asarray(values).dtype.kind not in "fiub":
             raise InputError(f"{path}: {name} has type {np.asarray(values).dtype}; expected numbers.")
     maps = {kind: _maps(arrays, kind, count, path) for kind in _MAPS}
+    held = {kind: found if any(each is not None for each in found) else () for kind, found in maps.items()}
     intrinsics = _shaped(arrays, "intrinsics", (count, 3, 3), path)
     regions = _shaped(arrays, "region", (count, 4), path)
     if regions is not None:
@@ -157,7 +158,9 @@ def _checked(arrays: dict[str, np.ndarray], count: int, path: str, sizes: np.nda
     return Estimate(
         _poses(arrays, count, path),
         intrinsics,
-        *(found if any(each is not None for each in found) else () for found in maps.values()),
+        held["depth"],
+        held["confidence"],
+        held["points"],
         regions=regions,
         sizes=sizes,
         metric=bool(arrays.get("metric", False)),
