@@ -81,10 +81,6 @@ def _section(group: Group, plots: Sequence[Plot], figures: PublishedFigures) -> 
     parts += [_cases(run) for run in group.runs]
     parts.append(_failures(group.runs))
     parts.append(_folded("Every scene", _html_table(scene_table(group))))
-    parts += [
-        _folded(f"Published by other protocols: {title}", _html_table(published_table(group.benchmark, title, rows)))
-        for title, rows in figures.apart(group.benchmark).items()
-    ]
     parts.append(f"<h3>Again</h3><pre>{_text(wording.command(group.runs))}</pre>")
     return f'<section id="{_anchor(group.name)}"><h2>{_text(group.title)}</h2>{"".join(parts)}</section>\n'
 
@@ -161,9 +157,14 @@ def _failures(runs: Iterable[Run]) -> str:
 
 
 def _elsewhere(groups: Sequence[Group], figures: PublishedFigures) -> str:
-    """What is published of time and memory, on other machines."""
-    if not groups or not figures.speeds:
+    """What is published by other protocols, and of time and memory on other machines."""
+    if not groups:
         return ""
+    parts = [
+        _folded(f"{name}: {title}", _html_table(published_table(benchmark, title, rows)))
+        for benchmark, name in {group.benchmark: group.benchmark_title for group in groups}.items()
+        for title, rows in figures.apart(benchmark).items()
+    ]
     lines = [
         _tr(
             [f"<th>{_text(row.system)}</th>", *(f"<td class=words>{_text(t)}</td>" for t in (row.setting, row.value))]
@@ -172,7 +173,10 @@ def _elsewhere(groups: Sequence[Group], figures: PublishedFigures) -> str:
         for row in figures.speeds
     ]
     head = "<tr><th>system</th><td class=words>setting</td><td class=words>value</td><td class=words>source</td></tr>"
-    return f"<section>{_folded('Published time and memory, on other machines', _scrolling(head, lines))}</section>\n"
+    if lines:
+        parts.append(_folded("Time and memory, on other machines", _scrolling(head, lines)))
+    title = "<h2>Published by other protocols: not comparable with ours</h2>"
+    return f"<section>{title}{''.join(parts)}</section>\n" if parts else ""
 
 
 def _machines(groups: Sequence[Group]) -> str:

@@ -15,6 +15,9 @@ from .published import KINDS, PublishedFigures, published
 from .table import Group, grouped, is_complete
 from .tables import comparisons, published_table, scene_table, summary_table
 
+_FITS = 6
+"""Metrics side by side on a page of a paper."""
+
 
 @dataclass(frozen=True)
 class ReportFiles:
@@ -47,7 +50,7 @@ def make_report(results: Path, output: Path) -> ReportFiles:
     for plot in (plot for made in plots.values() for plot in made):
         files.append(write_bytes(folder / f"{plot.name}.svg", plot.svg))
         files.append(write_bytes(folder / f"{plot.name}.pdf", plot.pdf))
-    tables = [summary_table(group, figures.of(group.benchmark, group.protocol)) for group in groups]
+    tables = [summary_table(group, figures.of(group.benchmark, group.protocol), most=_FITS) for group in groups]
     tables += [scene_table(group) for group in groups]
     return ReportFiles(
         write_bytes(output / "index.html", make_page(groups, plots, figures)),
@@ -88,15 +91,17 @@ def report_md(groups: Sequence[Group], plots: dict[str, list[Plot]], figures: Pu
         if failures:
             lines = [markdown.escaped(wording.without_folders(line.removeprefix("- "))) for line in failures]
             parts += ["### Failures", "\n".join(f"- {line}" for line in lines)]
-        for title, rows in figures.apart(group.benchmark).items():
-            parts.append(f"### Published by other protocols: {markdown.escaped(title)}")
-            parts.append(markdown.table(published_table(group.benchmark, title, rows)))
+    parts.append("## Published by other protocols: not comparable with ours")
+    for benchmark, name in {group.benchmark: group.benchmark_title for group in groups}.items():
+        for title, rows in figures.apart(benchmark).items():
+            parts.append(f"### {markdown.escaped(f'{name}: {title}')}")
+            parts.append(markdown.table(published_table(benchmark, title, rows)))
     if figures.speeds:
         lines = ["| system | setting | value | source |", "| --- | --- | --- | --- |"]
         for row in figures.speeds:
             texts = (row.system, row.setting, row.value, f"{row.source} ({KINDS[row.kind]})")
             lines.append("| " + " | ".join(map(markdown.escaped, texts)) + " |")
-        parts += ["## Published time and memory, on other machines", "\n".join(lines)]
+        parts += ["### Time and memory, on other machines", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 

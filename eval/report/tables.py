@@ -20,13 +20,16 @@ def run_table(runs: Sequence[Run]) -> str:
     return "\n\n".join(markdown.table(summary_table(group)) for group in grouped(runs))
 
 
-def summary_table(group: Group, published: Sequence[Published] = ()) -> Table:
+def summary_table(group: Group, published: Sequence[Published] = (), *, most: int | None = None) -> Table:
     """Methods as rows: means with 95 % intervals, scenes, failures, time and memory; published rows apart from them.
 
     Bold is the best figure over all scenes: runs that are not finished, and means from which failed scenes are left
     out, do not compete.
+
+    Args:
+        most: Metrics to show, the first ones; default all.
     """
-    metrics = group.metrics
+    metrics = group.metrics[:most]
     digits = {metric.name: wording.column_digits(metric, _shown_means(group, metric)) for metric in metrics}
     best = {metric.name: _best(group, metric) for metric in metrics}
     rows = []
@@ -41,7 +44,14 @@ def summary_table(group: Group, published: Sequence[Published] = ()) -> Table:
     )
     columns = (*(wording.heading(metric) for metric in metrics), "scenes", "failed", "s per scene", "peak GiB")
     return Table(
-        group.name, group.title, "method", columns, tuple(rows), beneath, tuple(_notes(group)), tuple(footnotes)
+        group.name,
+        group.title,
+        "method",
+        columns,
+        tuple(rows),
+        beneath,
+        tuple(_notes(group, metrics)),
+        tuple(footnotes),
     )
 
 
@@ -81,7 +91,8 @@ def published_table(benchmark: str, title: str, rows: Sequence[Published]) -> Ta
         for row in rows
     )
     label = "".join(letter if letter.isalnum() else "-" for letter in f"{benchmark}-{title}").strip("-").lower()
-    return Table(label, title, "method", tuple(names), lines, footnotes=tuple(footnotes))
+    notes = ("Shares in [0, 1]; lengths in the unit of the data set.",)
+    return Table(label, title, "method", tuple(names), lines, notes=notes, footnotes=tuple(footnotes))
 
 
 def comparisons(group: Group) -> list[str]:
@@ -199,20 +210,22 @@ def _effort_cells(run: Run) -> list[Cell]:
     ]
 
 
-def _notes(group: Group) -> Iterable[str]:
+def _notes(group: Group, metrics: Sequence[Metric]) -> Iterable[str]:
     first = group.runs[0]
     yield f"Protocol `{group.protocol}` of `{group.benchmark}`. Source: {first.protocol_source}"
     if first.protocol_note:
         yield first.protocol_note
-    if any(metric.aggregate != "mean" for metric in group.metrics):
+    if len(metrics) < len(group.metrics):
+        yield f"The first {len(metrics)} of {len(group.metrics)} metrics."
+    if any(metric.aggregate != "mean" for metric in metrics):
         words = {"median": "the median", "weighted": "weighted by pixels"}
-        others = [f"{m.title} {words[m.aggregate]}" for m in group.metrics if m.aggregate != "mean"]
+        others = [f"{m.title} {words[m.aggregate]}" for m in metrics if m.aggregate != "mean"]
         yield f"Means over scenes, but {', '.join(others)}. {_INTERVALS}"
     else:
         yield f"Means over scenes. {_INTERVALS}"
     if any(run.failed for run in group.runs):
-        left_out = [metric.title for metric in group.metrics if math.isnan(metric.worst)]
-        counted = [f"{m.title} {_worst(m)}" for m in group.metrics if not math.isnan(m.worst)]
+        left_out = [metric.title for metric in metrics if math.isnan(metric.worst)]
+        counted = [f"{m.title} {_worst(m)}" for m in metrics if not math.isnan(m.worst)]
         yield (
             "A failed scene counts as "
             + (", ".join(counted) if counted else "nothing")

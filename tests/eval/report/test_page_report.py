@@ -101,7 +101,7 @@ def test_the_page_says_what_failed_and_what_is_not_finished(whole):
 def test_published_figures_of_the_same_protocol_stand_beneath_and_others_apart(whole):
     same, apart = (
         whole.index("published by others"),
-        whole.index("Published by other protocols: a harness of their own"),
+        whole.index("7-Scenes: a harness of their own"),
     )
 
     assert same < whole.index("VGGT") < apart < whole.index("Pi3")

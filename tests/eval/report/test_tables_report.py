@@ -208,3 +208,13 @@ def test_the_command_makes_the_runs_again():
 def test_metrics_of_made_up_runs_are_those_that_the_tests_name():
     assert METRICS[:2] == (AUC, ATE)
     assert markdown.escaped("a|b") == "a\\|b"
+
+
+def test_a_table_for_paper_shows_the_first_metrics_and_says_so():
+    (group,) = grouped([run()])
+
+    table = summary_table(group, most=1)
+
+    assert table.columns == ("AUC@30 ↑ [%]", "scenes", "failed", "s per scene", "peak GiB")
+    assert len(table.rows[0].cells) == 5
+    assert "The first 1 of 3 metrics." in table.notes
