@@ -24,10 +24,12 @@ class Combined(Protocol):
     """Names of the metrics that are shown; () keeps all."""
 
     def __post_init__(self) -> None:
-        """Raises InputError if two parts have a metric of the same name."""
+        """Raises InputError if two parts have a metric of the same name, or one to keep is in none of them."""
         twice = [name for name, count in Counter(metric.name for metric in self.metrics).items() if count > 1]
         if twice:
             raise InputError(f"Combined protocols share the metric {', '.join(twice)}: give each a setting of its own.")
+        if unknown := set(self.kept) - {metric.name for metric in self.metrics}:
+            raise InputError(f"No part has the metric {', '.join(sorted(unknown))}, which was to be kept.")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:  # type: ignore[override]

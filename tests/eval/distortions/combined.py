@@ -12,5 +12,6 @@ def distort(scoring: Combined, task: Task) -> tuple[Estimate, dict[str, tuple[fl
     for part in scoring.parts:
         module = importlib.import_module(f"distortions.{type(part).__module__.rsplit('.', 1)[1]}")
         if (found := module.distort(part, task)) is not None:
-            return found
+            names = {metric.name for metric in scoring.metrics}
+            return found[0], {name: expected for name, expected in found[1].items() if name in names}
     return None
