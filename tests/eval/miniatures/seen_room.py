@@ -21,4 +21,5 @@ def seen_room(world: World) -> trimesh.Trimesh:
         inside = (points[:, 2] > 0) & (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
         seen[inside] |= np.abs(depth[rows[inside], columns[inside]] / points[inside, 2] - 1) < 0.05
     whole.update_faces(seen)
+    whole.remove_unreferenced_vertices()
     return whole
