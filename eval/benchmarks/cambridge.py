@@ -28,12 +28,12 @@ _TOO_FAR = 10_000.0
 
 _SOURCE = "naver/mast3r:README.md, naver/dust3r:dust3r_visloc/README.md"
 _NOTE = (
-    "Truth are the poses that come with the data set; MASt3R and hloc take those of the models that Torsten Sattler "
-    "triangulated anew, in the same world. Focal lengths are those of reconstruction.nvm, the principal point is the "
-    "centre (as in nianticlabs/ace:datasets/setup_cambridge.py), and NVM's radial distortion is left out: K is a "
-    "pinhole, while hloc uses SIMPLE_RADIAL. Photos whose pose is further than 10 km off are left out, as there. The "
-    f"{RETRIEVAL} of each scene, where it is there, names the photos of the map (20 of them are used), else methods "
-    "retrieve by themselves."
+    "Truth are the poses that come with the data set; hloc and MASt3R take those of COLMAP models by Torsten Sattler "
+    "(CambridgeLandmarks_Colmap_Retriangulated_1024px). Focal lengths are those of reconstruction.nvm and the "
+    "principal point is the centre, as in nianticlabs/ace:datasets/setup_cambridge.py; NVM's radial distortion is left "
+    "out: K is a pinhole, where hloc uses SIMPLE_RADIAL. Photos whose pose is further than 10 km off are left out, as "
+    f"in ACE. The {RETRIEVAL} of each scene, where it is there, names the photos of the map (20 of them are used), "
+    "else methods retrieve by themselves."
 )
 
 
@@ -44,7 +44,7 @@ class Cambridge(Benchmark):
     title: ClassVar[str] = "Cambridge Landmarks"
     about: ClassVar[About] = About(
         homepage="https://www.repository.cam.ac.uk/items/53788265-cb98-42ee-b85b-7a0cbc8eddb3",
-        licence="not stated here; the item's page at the repository of the University of Cambridge has it",
+        licence="see its page at the repository of the University of Cambridge",
         paper="Kendall, Grimes, Cipolla: PoseNet: A Convolutional Network for Real-Time 6-DOF Camera Relocalization, "
         "ICCV 2015",
         layout="ROOT/KingsCollege/               KingsCollege.zip, and so for each scene\n"
