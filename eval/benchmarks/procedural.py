@@ -90,13 +90,12 @@ class Procedural(Benchmark):
         folder = scratch / f"recipe-{RECIPE}-{LONG_SIDE}px" / scene
         if not (folder / "cameras.json").is_file():
             level, views, world = scene.split("-")
-            render(folder, LEVELS[level], int(views.removesuffix("views")), _seed(scene), portrait=world == "1")
+            count = int(views.removesuffix("views"))
+            render(folder, LEVELS[level], count, _seed(scene), portrait=world == "1", long_side=LONG_SIDE)
         return load_ground_truth(folder).task(scene)
 
 
-def render(
-    folder: Path, settings: CameraSettings, views: int, seed: int, *, portrait: bool, long_side: int = LONG_SIDE
-) -> None:
+def render(folder: Path, settings: CameraSettings, views: int, seed: int, *, portrait: bool, long_side: int) -> None:
     """Write one scene: photos, depths, and last its cameras.json."""
     short_side = round(long_side * 0.75)
     size = (long_side, short_side) if portrait else (short_side, long_side)

@@ -1,6 +1,7 @@
 """What holds for every benchmark and protocol, on its miniature in the official layout."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from pointmap.errors import InputError
-from pointmap.eval.benchmarks import FILES, get_benchmark
+from pointmap.eval.benchmarks import FILES, get_benchmark, procedural
 from pointmap.eval.estimate import Estimate
+from pointmap.eval.protocol import Protocol
 from pointmap.eval.protocols.combined import Combined
 
 CASES = [(name, setting) for name in FILES for setting in get_benchmark(name).settings]
@@ -24,6 +26,19 @@ def miniature(name: str) -> ModuleType:
     return importlib.import_module(f"miniatures.{FILES[name][0]}")
 
 
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Rendered rooms of a size that takes no time."""
+    monkeypatch.setattr(procedural, "LONG_SIDE", 160)
+    monkeypatch.setattr(procedural, "TEXTURES", 8)
+
+
+def scoring_of(name: str, setting: str) -> Protocol:
+    """As it is, but for the number of points that are drawn on surfaces."""
+    scoring = get_benchmark(name).settings[setting].scoring
+    return replace(scoring, samples=200_000) if hasattr(scoring, "samples") else scoring
+
+
 def tasks(name: str, setting: str, folder: Path):
     """The scenes of the miniature on which the setting runs."""
     benchmark = get_benchmark(name)
@@ -35,7 +50,7 @@ def tasks(name: str, setting: str, folder: Path):
 
 @pytest.mark.parametrize(("name", "setting"), CASES)
 def test_the_truth_gets_the_perfect_score(name: str, setting: str, tmp_path: Path):
-    scoring = get_benchmark(name).settings[setting].scoring
+    scoring = scoring_of(name, setting)
     tolerances = getattr(miniature(name), "TOLERANCE", {})
     hidden = getattr(miniature(name), "HIDDEN", ())
 
@@ -52,7 +67,7 @@ def test_the_truth_gets_the_perfect_score(name: str, setting: str, tmp_path: Pat
 
 @pytest.mark.parametrize(("name", "setting"), CASES)
 def test_a_known_distortion_costs_what_theory_predicts(name: str, setting: str, tmp_path: Path):
-    scoring = get_benchmark(name).settings[setting].scoring
+    scoring = scoring_of(name, setting)
     parts = scoring.parts if isinstance(scoring, Combined) else (scoring,)
     checked = 0
 
@@ -127,7 +142,7 @@ def test_it_says_where_it_comes_from(name: str):
 
 @pytest.mark.parametrize(("name", "setting"), CASES)
 def test_an_estimate_of_nothing_is_scored_and_not_perfect(name: str, setting: str, tmp_path: Path):
-    scoring = get_benchmark(name).settings[setting].scoring
+    scoring = scoring_of(name, setting)
     hidden = getattr(miniature(name), "HIDDEN", ())
 
     for task in tasks(name, setting, tmp_path):
