@@ -63,21 +63,21 @@ ROOT/5b7a3890fc8fcf6781e2593a/blended_images/00000000.jpg
     )
     settings: ClassVar[Mapping[str, Setting]] = {
         "pose": Setting(
-            "relative pose, 10 overlapping photos",
+            "Relative pose, 10 overlapping photos",
             RelativePose(auc=(30, 5), accuracy=(15, 5)),
             source=_OURS,
             note=_SETS,
             options={"frames": 10, "seed": 42},
         ),
         "depth": Setting(
-            "multi-view depth, 10 overlapping photos, one median scale a set",
+            "Multi-view depth, 10 overlapping photos, one median scale a set",
             Depth(align="median", per="sequence", inlier_ratio=1.03),
             source=_OURS,
             note=f"{_SETS} Pixels that the rendered surface does not cover take no part.",
             options={"frames": 10, "seed": 42},
         ),
         "points": Setting(
-            "point maps, 10 overlapping photos",
+            "Point maps, 10 overlapping photos",
             PointMaps(first="umeyama", icp=None, nearest=0.0, farthest=float("inf"), unit=""),
             source=_OURS,
             note=f"{_SETS} The scale of the scans means nothing, so each set is scaled until the median true depth of "

@@ -76,7 +76,7 @@ ROOT/apple/110_13051_23361/depth_masks/frame000001.png
     )
     settings = {
         "pose": Setting(
-            "relative pose, 10 random frames",
+            "Relative pose, 10 random frames",
             RelativePose(fold=True, bins="numpy", auc=(30, 15, 5, 3), accuracy=(15, 30)),
             source="facebookresearch/vggt:evaluation/test_co3d.py (branch evaluation); "
             "yyfz/Pi3:relpose/ (branch evaluation)",
@@ -85,7 +85,7 @@ ROOT/apple/110_13051_23361/depth_masks/frame000001.png
             options={"frames": 10, "seed": 42},
         ),
         "depth": Setting(
-            "multi-view depth, 10 random frames, one median scale a sequence",
+            "Multi-view depth, 10 random frames, one median scale a sequence",
             Depth(align="median", per="sequence"),
             source="ours: nobody publishes depth on CO3D with a stated protocol; the frames are those of `pose`",
             note=f"{_RULE} True depths are COLMAP's, where the data set's depth masks call them reliable.",
@@ -108,7 +108,9 @@ ROOT/apple/110_13051_23361/depth_masks/frame000001.png
     def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
         """See `Benchmark`. What is needed of a category's frame annotations, hundreds of MB, is kept in `scratch`."""
         category, _, sequence = scene.partition("+")
-        frames = _annotations(root, category, scratch)[sequence]
+        frames = _annotations(root, category, scratch).get(sequence)
+        if frames is None:
+            raise InputError(f"{SET_LIST} of {category!r} in {str(root)!r} lists no test frames of {sequence!r}.")
         paths = [frame["image"]["path"] for frame in frames]
         frozen = read_frozen(root / FROZEN) or {}
         if sequence in frozen:

@@ -52,7 +52,7 @@ ROOT/{FROZEN}           optional: Pi3's frames""",
     )
     settings: ClassVar[Mapping[str, Setting]] = {
         "pose": Setting(
-            "relative pose, 10 random frames, sequences as found",
+            "Relative pose, 10 random frames, sequences as found",
             _SCORING,
             source="facebookresearch/vggt#45, facebookresearch/vggt#207; yyfz/Pi3:relpose/ (branch evaluation)",
             note="Sequences are those of re10k_test.txt in the root, or, without it, all in test/ whose "
@@ -60,14 +60,14 @@ ROOT/{FROZEN}           optional: Pi3's frames""",
             options={"frames": 10, "seed": 42, "list": "re10k_test.txt"},
         ),
         "pose-1719": Setting(
-            "relative pose, 10 random frames, Pi3's 1719 sequences",
+            "Relative pose, 10 random frames, Pi3's 1719 sequences",
             _SCORING,
             source="yyfz/Pi3:relpose/, :datasets/sequences/re10k_test_1719.txt (branch evaluation)",
             note=f"Sequences are those of re10k_test_1719.txt, which must lie in the root. {_MATTERS} {_FRAMES}",
             options={"frames": 10, "seed": 42, "list": "re10k_test_1719.txt"},
         ),
         "pose-1800": Setting(
-            "relative pose, 10 random frames, PoseDiffusion's sequences",
+            "Relative pose, 10 random frames, PoseDiffusion's sequences",
             _SCORING,
             source="facebookresearch/PoseDiffusion:pose_diffusion/datasets/re10k_test_1800.txt, which VGGT uses "
             "(facebookresearch/vggt#207)",

@@ -61,7 +61,7 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
     )
     settings: ClassVar[Mapping[str, Setting]] = {
         "trajectory": Setting(
-            "trajectory, 90 frames, stride 3",
+            "Trajectory, 90 frames, stride 3",
             Trajectory(align="sim3", rpe_delta=1),
             source="Junyi42/monst3r:datasets_preprocess/prepare_scannet.py, :data/download_scannetv2.sh, "
             "Junyi42/monst3r#29",
@@ -70,7 +70,7 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
             options={"frames": 90, "stride": 3},
         ),
         "neuralrecon": Setting(
-            "surface from posed video",
+            "Surface from posed video",
             NeuralRecon(),
             source="zju3dv/NeuralRecon:tools/evaluation.py, :tools/tsdf_fusion/generate_gt.py",
             note="A method is given the key frames of NeuralRecon's fragments (the camera moved by more than 0.1 m or "
@@ -79,7 +79,7 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
             options={"distance": 0.1, "angle": 15},
         ),
         "depth": Setting(
-            "video depth, 30 frames, one scale a scene",
+            "Video depth, 30 frames, one scale a scene",
             Depth(align="scale_l1", per="sequence", farthest=FARTHEST, resampling="bicubic", weighted=True),
             source="ours: the alignment of CUT3R's and Pi3's video depth on clips of the trajectory protocol; nobody "
             "states a list of ScanNet frames for it",
@@ -87,7 +87,7 @@ ROOT/scans_test/scene0707_00/color/0.jpg        (or without the folder scans_tes
             options={"frames": 30, "stride": 9},
         ),
         "pose": Setting(
-            "relative pose, 10 frames",
+            "Relative pose, 10 frames",
             RelativePose(auc=(30, 5), accuracy=(15, 5)),
             source="ours: ScanNet-1500 is about pairs; here 10 frames of the clips of the trajectory protocol",
             note="Every 27th of the first 270 frames; true directions of translation, not folded.",

@@ -85,7 +85,7 @@ ROOT/data/7b6477cb95/dslr/resized_undistorted_images/DSC00001.JPG
     )
     settings: ClassVar[Mapping[str, Setting]] = {
         "tsdf": Setting(
-            "fused surface, at most 100 photos",
+            "Fused surface, at most 100 photos",
             FusedSurface(voxel=0.02, truncation=0.15, threshold=0.05, farthest=5.0, down_sample=0.02, box_margin=0.1),
             source="ByteDance-Seed/Depth-Anything-3:src/depth_anything_3/bench/datasets/scannetpp.py, "
             ":src/depth_anything_3/bench/evaluator.py, :src/depth_anything_3/utils/constants.py",
@@ -93,14 +93,14 @@ ROOT/data/7b6477cb95/dslr/resized_undistorted_images/DSC00001.JPG
             options={"frames": 100, "seed": 42},
         ),
         "pose": Setting(
-            "relative pose, at most 100 photos",
+            "Relative pose, at most 100 photos",
             RelativePose(fold=True, bins="numpy", auc=(30, 3), accuracy=(15, 5)),
             source="ByteDance-Seed/Depth-Anything-3:src/depth_anything_3/bench/evaluator.py, :bench/utils.py",
             note=f"{_IPHONE} {_FRAMES}",
             options={"frames": 100, "seed": 42},
         ),
         "dense-views": Setting(
-            "dense reconstruction, 8 views that see common parts",
+            "Dense reconstruction, 8 views that see common parts",
             DenseViews(),
             source="facebookresearch/map-anything:benchmarking/dense_n_view/, "
             ":configs/dataset/scannetpp_wai/test/default.yaml",
@@ -226,15 +226,17 @@ def _poses(file: Path) -> dict[str, np.ndarray]:
 
 
 def _visibility(mesh: Path, K: np.ndarray, world_from_cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(views, samples) bool: samples of the surface in the picture, within 5 m, on a side that faces the camera."""
+    """(views, samples) bool: samples of the surface in the picture, within 5 m, on the side that faces the camera."""
     points, normals = surface_samples(mesh, _SAMPLES, seed=0)
-    seen = np.zeros((len(world_from_cam), len(points)), bool)
+    inside = np.zeros((len(world_from_cam), len(points)), bool)
+    facing = np.zeros_like(inside)
     for view, pose in enumerate(world_from_cam):
         offset = points - pose[:3, 3]
         camera = offset @ pose[:3, :3]
         with np.errstate(divide="ignore", invalid="ignore"):
             pixels = (camera @ K.T)[:, :2] / camera[:, 2:]
-        inside = ((pixels >= -0.5) & (pixels < np.array(size) - 0.5)).all(axis=-1)
-        facing = (offset * normals).sum(axis=-1) < 0
-        seen[view] = inside & facing & (camera[:, 2] > 0) & (camera[:, 2] < 5.0)
-    return seen
+        in_picture = ((pixels >= -0.5) & (pixels < np.array(size) - 0.5)).all(axis=-1)
+        inside[view] = in_picture & (camera[:, 2] > 0) & (camera[:, 2] < 5.0)
+        facing[view] = (offset * normals).sum(axis=-1) < 0
+    # Most of what is in a picture faces the camera, whichever way the faces of the mesh go round.
+    return inside & (facing if facing[inside].mean() > 0.5 else ~facing) if inside.any() else inside

@@ -85,11 +85,13 @@ def test_numbers_in_a_frozen_list_are_places_in_the_set_list(root, tmp_path):
     assert frame_numbers(task) == [14, 0, 7]
 
 
-def test_sequences_of_low_quality_or_few_frames_take_no_part(root):
+def test_sequences_of_low_quality_or_few_frames_take_no_part(root, tmp_path):
     assert Co3d().scenes(root, "pose", ("apple",)) == (SCENE,)
     assert Co3d().scenes(root, "pose", (SCENE,)) == (SCENE,)
     with pytest.raises(InputError, match=r"no scene apple\+dull"):
         Co3d().scenes(root, "pose", ("apple+dull",))
+    with pytest.raises(InputError, match="no test frames of 'rotten'"):
+        Co3d().load(root, "apple+rotten", "pose", tmp_path)
 
 
 def test_missing_categories_are_named_and_what_is_there_is_offered(root, tmp_path):

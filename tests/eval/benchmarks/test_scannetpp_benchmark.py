@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from miniatures import scannetpp as miniature
 from reprojecting import agreement, reprojection_errors
 
@@ -63,6 +64,19 @@ def test_dense_views_are_drawn_alike_every_time(root, tmp_path):
 
     assert len(set(first.inputs.photos)) == 8
     assert ScanNetPP().load(root, miniature.SCENE, "dense-views", tmp_path).inputs.photos == first.inputs.photos
+
+
+def test_it_does_not_matter_which_way_the_faces_of_the_scan_go_round(root, tmp_path):
+    first = ScanNetPP().load(root, miniature.SCENE, "dense-views", tmp_path)
+    (tmp_path / "data" / miniature.SCENE / "scans").mkdir(parents=True)
+    (tmp_path / "data" / miniature.SCENE / "dslr").symlink_to(root / "data" / miniature.SCENE / "dslr")
+    mesh = trimesh.load(first.truth.mesh, process=False)
+    mesh.faces = mesh.faces[:, ::-1]
+    mesh.export(tmp_path / "data" / miniature.SCENE / "scans/mesh_aligned_0.05.ply")
+
+    turned = ScanNetPP().load(tmp_path, miniature.SCENE, "dense-views", tmp_path / "scratch")
+
+    assert frames(turned) == frames(first)
 
 
 def test_views_that_share_too_little_are_not_joined():
