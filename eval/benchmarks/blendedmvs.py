@@ -15,6 +15,7 @@ from ..layouts.depth_maps import depth_array
 from ..layouts.frame_choice import whole_option
 from ..layouts.mvsnet import read_camera, read_pairs, read_pfm
 from ..layouts.tree import find_scenes, require_file
+from ..protocols.combined import Combined
 from ..protocols.depth import Depth
 from ..protocols.points import PointMaps
 from ..protocols.relative_pose import RelativePose
@@ -40,6 +41,12 @@ _SETS = (
     f"{SETS} sets of photos in each of the 7 scans of the validation list: a reference photo, drawn with "
     "np.random.default_rng(42), and the first 9 of its source views in cams/pair.txt, which overlap with it."
 )
+_DEPTH = Combined(
+    (Depth(align="median", per="sequence", inlier_ratio=1.03),),
+    kept=("absrel", "inlier_103", "d1", "d2", "d3", "log_rmse", "coverage"),
+)
+"""No lengths: their unit is another one in every scan."""
+
 _OURS = "ours: BlendedMVS is a training set, and nobody states a protocol of this kind for its validation list"
 
 
@@ -71,7 +78,7 @@ ROOT/5b7a3890fc8fcf6781e2593a/blended_images/00000000.jpg
         ),
         "depth": Setting(
             "Multi-view depth, 10 overlapping photos, one median scale a set",
-            Depth(align="median", per="sequence", inlier_ratio=1.03),
+            _DEPTH,
             source=_OURS,
             note=f"{_SETS} Pixels that the rendered surface does not cover take no part.",
             options={"frames": 10, "seed": 42},
