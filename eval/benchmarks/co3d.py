@@ -47,8 +47,8 @@ _MARK = re.compile(r"\s*([\[,\]])\s*")
 
 _RULE = (
     "Sequences are those of the part 'test' of set_lists_fewview_dev.json with a viewpoint_quality_score above 0.5 and "
-    "at least 50 frames, as in VGGT's evaluation; one with a camera beyond 1e5 has no true poses (VGGT leaves "
-    "it out). VGGT draws its frames from one random stream for all sequences and Pi3 froze them: if Pi3's "
+    "at least 50 frames, as in VGGT's evaluation and, following it, Pi3's, of the release co3dv2_231130 (yyfz/Pi3#104); "
+    "one with a camera beyond 1e5 has no true poses (VGGT leaves it out). VGGT draws its frames from one random stream for all sequences and Pi3 froze them: if Pi3's "
     f"datasets/seq-id-maps/{FROZEN} lies in the root, its frames are used; else 10 frames are drawn for each sequence "
     "alone with np.random.default_rng(42), and sorted."
 )
@@ -82,8 +82,8 @@ ROOT/apple/110_13051_23361/depth_masks/frame000001.png
         "pose": Setting(
             "Relative pose, 10 random frames",
             RelativePose(fold=True, bins="numpy", auc=(30, 15, 5, 3), accuracy=(15, 30)),
-            source="facebookresearch/vggt:evaluation/test_co3d.py (branch evaluation); "
-            "yyfz/Pi3:relpose/ (branch evaluation)",
+            source="facebookresearch/vggt:evaluation/test_co3d.py, :evaluation/preprocess_co3d.py (branch evaluation); "
+            "yyfz/Pi3:relpose/ (branch evaluation), yyfz/Pi3#104",
             note=f"{_RULE} AUC@n has n bins of 1 degree, as in both sources. Every sequence counts the same, which is "
             "Pi3's mean over all pairs; VGGT's figure is the mean over categories.",
             options={"frames": 10, "seed": 42},
