@@ -47,7 +47,7 @@ _MARK = re.compile(r"\s*([\[,\]])\s*")
 
 _RULE = (
     "Sequences are those of the part 'test' of set_lists_fewview_dev.json with a viewpoint_quality_score above 0.5 and "
-    "at least 50 frames, as in VGGT's evaluation and, following it, Pi3's; the release is co3dv2_231130 (yyfz/Pi3#104). "
+    "at least 50 frames, as in VGGT's evaluation and then in Pi3's; the release is co3dv2_231130 (yyfz/Pi3#104). "
     "One with a camera beyond 1e5 has no true poses (VGGT leaves it out). VGGT draws its frames from one random stream "
     f"for all sequences and Pi3 froze them: if Pi3's datasets/seq-id-maps/{FROZEN} lies in the root, its frames are "
     "used; else 10 frames are drawn for each sequence alone with np.random.default_rng(42), and sorted."
