@@ -13,6 +13,7 @@ from . import wording
 _LARGEST = 160_000
 """Bytes of a picture in the page; larger ones are made smaller, for a page has hundreds of them."""
 _WIDTH = 720
+_SCORES = 8
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +25,7 @@ class Case:
     """"worst", "second worst", "best", ..."""
     record: SceneRecord
     scores: tuple[str, ...]
-    """All figures as text."""
+    """The first figures as text."""
     file: Path | None
     """Its picture."""
 
@@ -82,7 +83,7 @@ def _picture_file(run: Run, record: SceneRecord) -> Path | None:
 
 def _scores(run: Run, record: SceneRecord) -> tuple[str, ...]:
     found = []
-    for metric in run.metrics:
+    for metric in run.metrics[:_SCORES]:
         value = wording.scaled(metric, record.values.get(metric.name, math.nan))
         if not math.isnan(value):
             text = wording.number(value, wording.column_digits(metric, [value]))

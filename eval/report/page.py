@@ -198,7 +198,8 @@ def _machines(groups: Sequence[Group]) -> str:
 
 def _scrolling(head: str, lines: Iterable[str]) -> str:
     """A table that scrolls in its own frame where it is wider than the page; the keyboard reaches it, too."""
-    return f'<div class="wide" tabindex="0"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+    table = f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="table">{table}</div>'
 
 
 def _folded(title: str, content: str) -> str:

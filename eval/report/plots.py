@@ -108,10 +108,14 @@ def _panels(count: int) -> "tuple[Figure, list[Axes]]":
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
-def _legend(figure: "Figure", axes: "Axes", panels: int) -> None:
-    """Beneath the panels, where it hides nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2 * panels if panels > 1 else 1, handlelength=3)
+def _legend(figure: "Figure", panels: "Sequence[Axes]") -> None:
+    """Of all panels, beneath them, where it hides nothing."""
+    found: dict[Any, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    columns = 2 * len(panels) if len(panels) > 1 else 1
+    figure.legend(list(found.values()), list(found), loc="outside lower left", ncols=columns, handlelength=3)
 
 
 def _score_by_views(group: Group) -> "tuple[str, Figure] | None":
@@ -128,23 +132,25 @@ def _score_by_views(group: Group) -> "tuple[str, Figure] | None":
         _band(axes, place, run.method, line)
     axes.set(xlabel="photos of a scene", ylabel=wording.heading(metric))
     _log_if_wide(axes, "x", np.concatenate([line[:, 0] for _, _, line in lines]))
-    _legend(figure, axes, 1)
+    _legend(figure, [axes])
     return f"{metric.title} against the number of photos, mean over scenes with 95 % intervals", figure
 
 
 def _errors_by_pairs(group: Group) -> "tuple[str, Figure] | None":
     """Errors of relative poses against what makes pairs hard."""
-    records = [record for run in group.runs for record in run.scenes]
-    kinds = [kind for kind in _PAIRS if any(len(_pairs(record, kind)[0]) for record in records)]
+    lines = {
+        kind: [_binned(run, kind, np.asarray(edges, dtype=np.float64)) for run in group.runs]
+        for kind, (_, edges) in _PAIRS.items()
+    }
+    kinds = [kind for kind in _PAIRS if any(len(line) for line in lines[kind])]
     if not kinds:
         return None
     figure, panels = _panels(len(kinds))
     for axes, kind in zip(panels, kinds, strict=True):
-        label, edges = _PAIRS[kind]
-        for place, run in enumerate(group.runs):
-            _band(axes, place, run.method, _binned(run, kind, np.asarray(edges)))
-        axes.set(xlabel=label, ylabel="error of relative pose [°]", ylim=(0, None))
-    _legend(figure, panels[0], len(panels))
+        for place, (run, line) in enumerate(zip(group.runs, lines[kind], strict=True)):
+            _band(axes, place, run.method, line)
+        axes.set(xlabel=_PAIRS[kind][0], ylabel="error of relative pose [°]", ylim=(0, None))
+    _legend(figure, panels)
     return (
         "Larger of the errors of rotation and direction against what a pair of photos is like: mean over scenes of "
         "each scene's median, with 95 % intervals",
@@ -201,7 +207,7 @@ def _effort_by_views(group: Group) -> "tuple[str, Figure] | None":
         drawn += len(seen)
     if not drawn:
         return None
-    _legend(figure, panels[0], 2)
+    _legend(figure, panels)
     return "Time and memory against the number of photos: scenes (dots) and their medians", figure
 
 
@@ -224,7 +230,7 @@ def _calibration(group: Group) -> "tuple[str, Figure] | None":
         axes.plot(100 * grid, oracle, color=_colour(place), linestyle=(0, (1, 2)), linewidth=1.2)
     axes.plot([], [], color="0.4", linestyle=(0, (1, 2)), linewidth=1.2, label="best order (dotted)")
     axes.set(xlabel="surest share of the pixels [%]", ylabel="mean relative error of depth [%]", ylim=(0, None))
-    _legend(figure, axes, 1)
+    _legend(figure, [axes])
     return (
         "Risk against coverage, mean over scenes with 95 % intervals; dotted: pixels in the order of their errors",
         figure,
@@ -295,9 +301,11 @@ def _dots(axes: "Axes", place: int, x: Sequence[float], y: Sequence[float]) -> N
 
 def _log_if_wide(axes: "Axes", which: str, values: np.ndarray) -> None:
     """A logarithmic axis for what spans more than a factor of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     positive = values[np.isfinite(values) & (values > 0)]
+    if which == "x":  # numbers of photos
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(positive) and positive.max() > 10 * positive.min():
         axes.set(**{f"{which}scale": "log"})
         axis = axes.xaxis if which == "x" else axes.yaxis
@@ -309,4 +317,4 @@ def _log_if_wide(axes: "Axes", which: str, values: np.ndarray) -> None:
 def _short(name: str, most: int = 34) -> str:
     # matplotlib reads text between two dollar signs as a formula, and hides labels that begin with an underscore.
     name = name.replace("$", r"\$").lstrip("_")
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return name if len(name) <= most else f"{name[: most - 13]}…{name[-12:]}"

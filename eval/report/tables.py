@@ -1,7 +1,7 @@
 """Tables of runs: means with their intervals, single scenes, comparisons, and published figures beneath."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pointmap.errors import InputError
 
@@ -10,14 +10,9 @@ from ..results import Run
 from ..statistics import Comparison, Interval, compare
 from . import markdown, wording
 from .published import KINDS, Published
-from .table import Cell, Group, Row, Table, grouped, is_complete
+from .table import Cell, Group, Row, Table, is_complete
 
 _INTERVALS = "Intervals: 95 %, bootstrap over scenes."
-
-
-def run_table(runs: Sequence[Run]) -> str:
-    """Markdown of runs, one table per benchmark and protocol: what `pointmap eval` prints."""
-    return "\n\n".join(markdown.table(summary_table(group)) for group in grouped(runs))
 
 
 def summary_table(group: Group, published: Sequence[Published] = (), *, most: int | None = None) -> Table:
@@ -27,9 +22,9 @@ def summary_table(group: Group, published: Sequence[Published] = (), *, most: in
     out, do not compete.
 
     Args:
-        most: Metrics to show, the first ones; default all.
+        most: Metrics to show, of which there are published figures, or else the first ones; default all.
     """
-    metrics = group.metrics[:most]
+    metrics = _chosen(group.metrics, published, most)
     digits = {metric.name: wording.column_digits(metric, _shown_means(group, metric)) for metric in metrics}
     best = {metric.name: _best(group, metric) for metric in metrics}
     rows = []
@@ -37,8 +32,11 @@ def summary_table(group: Group, published: Sequence[Published] = (), *, most: in
         cells = [_mean_cell(run, metric, digits[metric.name], best[metric.name]) for metric in metrics]
         rows.append(Row(run.method, (*cells, *_effort_cells(run))))
     footnotes = list(dict.fromkeys(_origin(row) for row in published if _common(row, metrics)))
+    places = [_published_column(metric, published) for metric in metrics]
     beneath = tuple(
-        Row(row.method, (*_published_cells(row, metrics), *[Cell("")] * 4), (footnotes.index(_origin(row)) + 1,))
+        Row(
+            row.method, (*(places[m.name](row) for m in metrics), *[Cell("")] * 4), (footnotes.index(_origin(row)) + 1,)
+        )
         for row in published
         if _common(row, metrics)
     )
@@ -169,13 +167,13 @@ def _shown_means(group: Group, metric: Metric) -> list[float]:
 
 
 def _best(group: Group, metric: Metric) -> float | None:
-    """The best figure; None where there is nothing to compare."""
+    """The best figure; None where there is nothing to compare, or all are the same."""
     counts = {run.method: interval.count for run in group.runs if (interval := _complete(run, metric))}
     if len(counts) < 2:
         return None
     competing = [run for run in group.runs if counts.get(run.method) == max(counts.values())]
-    choose = min if metric.better == "lower" else max
-    return choose(run.summary[metric.name].value for run in competing) if len(competing) > 1 else None
+    values = {run.summary[metric.name].value for run in competing}
+    return (min if metric.better == "lower" else max)(values) if len(values) > 1 else None
 
 
 def _complete(run: Run, metric: Metric) -> Interval | None:
@@ -216,7 +214,7 @@ def _notes(group: Group, metrics: Sequence[Metric]) -> Iterable[str]:
     if first.protocol_note:
         yield first.protocol_note
     if len(metrics) < len(group.metrics):
-        yield f"The first {len(metrics)} of {len(group.metrics)} metrics."
+        yield f"{len(metrics)} of {len(group.metrics)} metrics."
     if any(metric.aggregate != "mean" for metric in metrics):
         words = {"median": "the median", "weighted": "weighted by pixels"}
         others = [f"{m.title} {words[m.aggregate]}" for m in metrics if m.aggregate != "mean"]
@@ -254,9 +252,26 @@ def _common(row: Published, metrics: Sequence[Metric]) -> bool:
     return any(metric.name in row.values for metric in metrics)
 
 
-def _published_cells(row: Published, metrics: Sequence[Metric]) -> list[Cell]:
-    """With the digits that were published."""
-    return [Cell(f"{wording.scaled(m, row.values[m.name]):.6g}" if m.name in row.values else "") for m in metrics]
+def _published_column(metric: Metric, rows: Sequence[Published]) -> Callable[[Published], Cell]:
+    """Figures with the digits that were published: as many as the one with the most has, for zeros at the end are not
+    kept in numbers."""
+    values = [wording.scaled(metric, row.values[metric.name]) for row in rows if metric.name in row.values]
+    digits = max((len(f"{value:.8g}".partition(".")[2]) for value in values), default=0)
+
+    def cell(row: Published) -> Cell:
+        value = row.values.get(metric.name)
+        return Cell("" if value is None else f"{wording.scaled(metric, value):.{digits}f}")
+
+    return cell
+
+
+def _chosen(metrics: tuple[Metric, ...], published: Sequence[Published], most: int | None) -> tuple[Metric, ...]:
+    if most is None or len(metrics) <= most:
+        return metrics
+    shared = [metric for metric in metrics if any(metric.name in row.values for row in published)]
+    names = [metric.name for metric in [metrics[0], *shared, *metrics]]
+    kept = list(dict.fromkeys(names))[:most]
+    return tuple(metric for metric in metrics if metric.name in kept)
 
 
 def _origin(row: Published) -> str:

@@ -10,6 +10,8 @@ from ..protocol import Metric
 from ..results import Run
 
 _ABSENT = "-"
+_FEW = 12
+"""Scenes that a command names; whether more of them are the whole list is not known here."""
 _FOLDERS = re.compile(r"(?<![\w.:/~-])(?:/|~/|[A-Za-z]:[\\/])(?:[^\s/\\'\":,;()<>]+[\\/])+")
 """The folders of an absolute path; what an address has behind its `://` is none."""
 
@@ -97,6 +99,8 @@ def command(runs: Iterable[Run], results: str = "results") -> str:
     parts.append(f"--protocol {first.protocol}")
     if texts := list(dict.fromkeys(filter(None, (_method(run) for run in runs)))):
         parts.append(f"--method {' '.join(texts)}")
+    if len(first.expected) <= _FEW:
+        parts.append(f"--scenes {' '.join(first.expected)}")
     return " ".join([*parts, f"--seed {first.seed} --threads {first.threads} -o {results}"])
 
 

@@ -108,5 +108,13 @@ def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
         made(run())
 
 
+def test_few_pairs_make_no_plot():
+    few = {"rotation_deg": [1.0], "direction_deg": [2.0], "baseline": [0.5], "angle_deg": [3.0], "overlap": [None]}
+    about = run(details=False, views=(5,))
+    scenes = tuple(replace(record, details={"pairs": few}) for record in about.scenes)
+
+    assert made(replace(about, scenes=scenes)) == {}
+
+
 def test_one_scene_of_many_pairs_has_a_line_of_its_own():
     assert "pairs" in made(run(scenes=SCENES[:1]))

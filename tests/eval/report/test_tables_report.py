@@ -14,7 +14,6 @@ from pointmap.eval.report.tables import (
     comparison_table,
     comparisons,
     published_table,
-    run_table,
     scene_table,
     summary_table,
 )
@@ -53,6 +52,12 @@ def test_the_best_of_each_column_is_bold_and_ours_alone_compete():
 
     assert [cell.best for cell in row_of(table, "good").cells[:3]] == [True, True, True]
     assert not any(cell.best for row in (row_of(table, "bad"), row_of(table, "VGGT")) for cell in row.cells)
+
+
+def test_nothing_is_bold_where_all_are_the_same():
+    table = table_of(run("one"), run("other"))
+
+    assert not any(cell.best for row in table.rows for cell in row.cells)
 
 
 def test_the_best_method_comes_first_and_an_unfinished_one_last():
@@ -133,7 +138,7 @@ def test_runs_of_different_protocols_are_not_compared():
 
 
 def test_markdown_has_one_cell_per_column_whatever_names_hold():
-    text = run_table([run("a|b_c*d<script>\n"), run("$x_$")])
+    text = markdown.table(table_of(run("a|b_c*d<script>\n"), run("$x_$")))
 
     lines = [line for line in text.split("\n") if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {9}
@@ -201,7 +206,7 @@ def test_the_command_makes_the_runs_again():
 
     assert wording.command(runs) == (
         "pointmap eval 7scenes --root DIR --protocol poses --method pointmap:network=small,poses=network colmap "
-        "--seed 0 --threads 1 -o results"
+        "--scenes chess+seq-00 fire+seq-01 heads+seq-02 office+seq-03 stairs+seq-04 --seed 0 --threads 1 -o results"
     )
 
 
@@ -217,4 +222,21 @@ def test_a_table_for_paper_shows_the_first_metrics_and_says_so():
 
     assert table.columns == ("AUC@30 ↑ [%]", "scenes", "failed", "s per scene", "peak GiB")
     assert len(table.rows[0].cells) == 5
-    assert "The first 1 of 3 metrics." in table.notes
+    assert "1 of 3 metrics." in table.notes
+
+
+def test_metrics_with_published_figures_are_chosen_before_others():
+    (group,) = grouped([run()])
+
+    table = summary_table(group, [published(values={"median_rotation_deg": 1.5})], most=2)
+
+    assert table.columns[:2] == ("AUC@30 ↑ [%]", "rotation ↓ [°]")
+    assert [row.name for row in table.published] == ["VGGT"]
+
+
+def test_published_figures_keep_zeros_at_their_end():
+    (group,) = grouped([run()])
+
+    table = summary_table(group, [published("VGGT", {"auc_30": 0.7}), published("Pi3", {"auc_30": 0.742})])
+
+    assert [row.cells[0].text for row in table.published] == ["70.0", "74.2"]
