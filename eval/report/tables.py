@@ -34,9 +34,7 @@ def summary_table(group: Group, published: Sequence[Published] = (), *, most: in
     footnotes = list(dict.fromkeys(_origin(row) for row in published if _common(row, metrics)))
     places = [_published_column(metric, published) for metric in metrics]
     beneath = tuple(
-        Row(
-            row.method, (*(places[m.name](row) for m in metrics), *[Cell("")] * 4), (footnotes.index(_origin(row)) + 1,)
-        )
+        Row(row.method, (*(place(row) for place in places), *[Cell("")] * 4), (footnotes.index(_origin(row)) + 1,))
         for row in published
         if _common(row, metrics)
     )
