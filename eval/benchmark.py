@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from .estimate import Estimate
 from .protocol import Protocol
 from .task import Task
 
@@ -89,6 +90,10 @@ class Benchmark(ABC):
         Raises:
             InputError: The scene is incomplete or its files are not of the format; names the file.
         """
+
+    def submission(self, task: Task, estimate: Estimate) -> str | None:
+        """The file that the benchmark's server takes, whose truth is not public; None where scoring is done here."""
+        return None
 
     def description(self) -> str:
         """All that a user must know to run it, as text."""

@@ -4,6 +4,7 @@ OUT/runs.csv                                        one row per run, made anew f
 OUT/BENCHMARK/PROTOCOL/METHOD/run.json              the run: settings, versions, means with their intervals
 OUT/BENCHMARK/PROTOCOL/METHOD/scenes/SCENE.json     a scene's record
 OUT/BENCHMARK/PROTOCOL/METHOD/scenes/SCENE.jpg      its picture
+OUT/BENCHMARK/PROTOCOL/METHOD/scenes/SCENE.txt      what the benchmark's server takes, where truth is not public
 """
 
 import csv
@@ -155,9 +156,11 @@ def record_path(folder: Path, scene: str) -> Path:
     return folder / "scenes" / f"{scene}.json"
 
 
-def write_record(folder: Path, record: SceneRecord, picture: bytes | None) -> None:
+def write_record(folder: Path, record: SceneRecord, picture: bytes | None, submission: str | None = None) -> None:
     """A scene's files; its JSON comes last."""
     path = record_path(folder, record.scene)
+    if submission is not None:
+        write_bytes(path.with_suffix(".txt"), submission.encode())
     if picture is not None:
         write_bytes(path.with_suffix(".jpg"), picture)
     values = {**asdict(record), "values": {name: _text(value) for name, value in record.values.items()}}

@@ -82,6 +82,7 @@ class SceneResult:
 
     record: SceneRecord
     picture: bytes | None
+    submission: str | None = None
 
 
 def evaluate(
@@ -237,7 +238,7 @@ def run_scene(job: SceneJob) -> SceneResult:
         notes=estimate.notes,
         picture=f"{job.scene}.jpg",
     )
-    return SceneResult(record, scene_picture(task, estimate))
+    return SceneResult(record, scene_picture(task, estimate), benchmark.submission(task, estimate))
 
 
 def _lost(job: SceneJob, method: str, scoring: Protocol) -> SceneRecord:
@@ -292,7 +293,7 @@ def _run_method(
             if result is None:
                 lost = _lost(job, method.name, setting.scoring)
                 result = SceneResult(replace(lost, error=outcome.error, traceback=outcome.traceback), None)
-            write_record(folder, result.record, result.picture)
+            write_record(folder, result.record, result.picture, result.submission)
             records[job.scene] = result.record
             tell(f"  {len(records)}/{len(scenes)} {_line(result.record, run)}")
     finished = tuple(records[scene] for scene in scenes)

@@ -12,8 +12,9 @@ from pointmap.sfm.cameras import pinhole_and_distortion, rotation_from
 from pointmap.sfm.model_files import CAMERA_MODELS, CameraRecord, ModelFiles, read_binary, read_text
 
 from ..benchmark import About, Benchmark, Setting
+from ..estimate import Estimate
 from ..layouts.frame_choice import whole_option
-from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
+from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval, submission_lines
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.combined import Combined
 from ..protocols.localization import Localization
@@ -31,7 +32,7 @@ POSES = "query_poses.txt"
 
 _NOTE = (
     "The poses of the queries are not public: without them every error is unknown, and only how many queries got a "
-    "pose can be told. `eval/layouts/mapped_queries.py:submission_lines` makes the file that "
+    "pose can be told. Beside each scene a run leaves the file that "
     "https://www.visuallocalization.net/submission/ scores, where photos have their names without folders. Whoever has "
     f"poses puts them into {POSES} in the root. K are pinholes: radial distortion of the map's cameras and of the "
     "query lists is left out. COLMAP's pixels are shifted by -0.5."
@@ -95,6 +96,10 @@ class Aachen(Benchmark):
             top=whole_option(self.settings[setting], "top"),
             submit={query.name: Path(query.name).name for query in queries},
         )
+
+    def submission(self, task: Task, estimate: Estimate) -> str:
+        """Of the server."""
+        return "".join(f"{line}\n" for line in submission_lines(task, estimate))
 
 
 def _queries(scene: str) -> str:

@@ -12,9 +12,9 @@ from pointmap.errors import InputError
 from pointmap.export.plain_json import json_bytes
 
 from ..benchmark import About, Benchmark, Setting
-from ..estimate import photo_sizes
+from ..estimate import Estimate, photo_sizes
 from ..layouts.frame_choice import whole_option
-from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval
+from ..layouts.mapped_queries import LOST, KnownPhoto, localization_task, read_poses, read_retrieval, submission_lines
 from ..layouts.tree import find_scenes, require_file
 from ..protocols.combined import Combined
 from ..protocols.localization import Localization
@@ -36,7 +36,7 @@ _FOCAL = 4032 * 28 / 36
 
 _NOTE = (
     "The poses of the queries are not public: without them every error is unknown, and only how many queries got a "
-    "pose can be told. `eval/layouts/mapped_queries.py:submission_lines` makes the file that "
+    "pose can be told. Beside each scene a run leaves the file that "
     "https://www.visuallocalization.net/submission/ scores (per building), where photos have their names without "
     f"folders. Whoever has poses puts them into {POSES} in the root. The cutouts of the map have no camera files: "
     "pinhole and rotation are fitted to their points (XYZcut), which a scanner at the origin of its own frame "
@@ -102,6 +102,10 @@ class InLoc(Benchmark):
             top=top,
             submit={query.name: Path(query.name).name for query in queries},
         )
+
+    def submission(self, task: Task, estimate: Estimate) -> str:
+        """Of the server."""
+        return "".join(f"{line}\n" for line in submission_lines(task, estimate))
 
 
 def _mapped(root: Path, names: list[str], scratch: Path) -> list[KnownPhoto]:
