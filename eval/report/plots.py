@@ -6,7 +6,7 @@ dashes as well, for prints in grey. A plot exists only where there is data for i
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,10 @@ _FEWEST = 10
 """Pairs of a bin over all scenes that are worth a point."""
 
 
+KINDS_OF_PLOTS = ("views", "pairs", "effort", "calibration")
+"""Ends of their names."""
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure in both forms."""
@@ -76,14 +80,9 @@ def make_plots(group: Group) -> list[Plot]:
         InputError: matplotlib is not installed.
     """
     matplotlib = require("matplotlib", extra="eval", purpose="A report's plots")
-    makers: dict[str, Callable[[Group], tuple[str, Figure] | None]] = {
-        "views": _score_by_views,
-        "pairs": _errors_by_pairs,
-        "effort": _effort_by_views,
-        "calibration": _calibration,
-    }
+    makers = (_score_by_views, _errors_by_pairs, _effort_by_views, _calibration)
     plots = []
-    for name, make in makers.items():
+    for name, make in zip(KINDS_OF_PLOTS, makers, strict=True):
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"{group.name}-{name}"}):
             if (made := make(group)) is not None:
                 title, figure = made

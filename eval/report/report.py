@@ -1,16 +1,16 @@
 """Everything about stored results: tables, plots, a page; and the text of `eval/RESULTS.md`."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pointmap.atomic import write_bytes
 
+from ..benchmarks import FILES
 from ..results import Run, load_runs
 from . import latex, markdown, wording
 from .page import make_page
-from .plots import Plot, make_plots
+from .plots import KINDS_OF_PLOTS, Plot, make_plots
 from .published import KINDS, PublishedFigures, published
 from .table import Group, grouped, is_complete
 from .tables import comparisons, published_table, scene_table, summary_table
@@ -33,7 +33,7 @@ class ReportFiles:
 def make_report(results: Path, output: Path) -> ReportFiles:
     """Write report.md, tables.tex, plots/*.svg and *.pdf, and index.html, from stored results alone.
 
-    Plots of an earlier report in the same folder go away.
+    Plots of an earlier report in the same folder go away; other files there stay.
 
     Raises:
         InputError: There are no results, a file of them is damaged, matplotlib is not installed, or OUTPUT cannot be
@@ -44,8 +44,7 @@ def make_report(results: Path, output: Path) -> ReportFiles:
     figures = published()
     plots: dict[str, list[Plot]] = {group.name: make_plots(group) for group in groups}
     folder = output / "plots"
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    _forget(folder)
     files = []
     for plot in (plot for made in plots.values() for plot in made):
         files.append(write_bytes(folder / f"{plot.name}.svg", plot.svg))
@@ -58,6 +57,14 @@ def make_report(results: Path, output: Path) -> ReportFiles:
         write_bytes(output / "tables.tex", latex.document(tables).encode()),
         tuple(files),
     )
+
+
+def _forget(folder: Path) -> None:
+    """Plots of benchmarks that have no results any more would be taken for results."""
+    for name in FILES:
+        for kind in KINDS_OF_PLOTS:
+            for path in (*folder.glob(f"{name}-*-{kind}.svg"), *folder.glob(f"{name}-*-{kind}.pdf")):
+                path.unlink()
 
 
 def results_md(runs: Sequence[Run], figures: PublishedFigures | None = None) -> str:

@@ -41,16 +41,19 @@ def test_a_report_is_made_from_stored_results_alone(tmp_path):
     assert all((tmp_path / "out" / picture).is_file() for picture in pictures)
 
 
-def test_plots_of_an_earlier_report_go_away(tmp_path):
+def test_plots_of_an_earlier_report_go_away_and_nothing_else(tmp_path):
     results = tmp_path / "results"
     stored(results, run(folder=results))
-    old = tmp_path / "out" / "plots" / "old-protocol-views.svg"
+    old = tmp_path / "out" / "plots" / "dtu-points-views.svg"
+    mine = tmp_path / "out" / "plots" / "figure-1-views.svg"
     old.parent.mkdir(parents=True)
-    old.write_text("<svg/>")
+    for file in (old, mine):
+        file.write_text("<svg/>")
 
     make_report(results, tmp_path / "out")
 
     assert not old.exists()
+    assert mine.exists()
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
