@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pointmap.errors import InputError
+from pointmap.metrics import depth_alignment
 from pointmap.metrics.depth import DepthSums, depth_sums
 from pointmap.metrics.depth_alignment import DepthAlignment, fit_depth_alignment
 
@@ -43,10 +44,10 @@ def test_least_squares_are_those_of_numpy(depths):
     )
 
 
-def test_the_line_of_least_absolute_deviations_is_that_of_a_linear_programme(depths):
+def least_deviations(depth: torch.Tensor, true: torch.Tensor) -> float:
+    """The least sum of |scale * depth + shift - true|, by linear programming."""
     from scipy.optimize import linprog
 
-    depth, true = depths
     p, g, n = depth.double().numpy(), true.double().numpy(), len(depth)
     design, slack = np.stack([p, np.ones(n)], 1), np.eye(n)
     found = linprog(
@@ -55,11 +56,33 @@ def test_the_line_of_least_absolute_deviations_is_that_of_a_linear_programme(dep
         b_ub=np.r_[g, -g],
         bounds=[(None, None)] * 2 + [(0, None)] * n,
     )
+    return found.fun
+
+
+def test_the_line_of_least_absolute_deviations_is_that_of_a_linear_programme(depths):
+    alignment = fit_depth_alignment(*depths, "scale_shift_l1")
+
+    assert deviations(alignment, *depths) == pytest.approx(least_deviations(*depths), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pixels_of_equal_depths_do_not_mislead_it(seed: int):
+    random = np.random.default_rng(seed)
+    depth, true = (torch.from_numpy(random.integers(1, 4, 40)).float() for _ in range(2))
 
     alignment = fit_depth_alignment(depth, true, "scale_shift_l1")
 
-    assert deviations(alignment, depth, true) == pytest.approx(found.fun, rel=1e-6)
-    assert (alignment.scale, alignment.shift) == pytest.approx(tuple(found.x[:2]), rel=1e-4)
+    assert deviations(alignment, depth, true) == pytest.approx(least_deviations(depth, true), rel=1e-6)
+
+
+def test_of_many_pixels_a_few_show_the_way_and_all_decide(depths, monkeypatch):
+    monkeypatch.setattr(depth_alignment, "_FEW", 50)
+    monkeypatch.setattr(depth_alignment, "_CHUNK", 100)
+
+    alignment = fit_depth_alignment(*depths, "scale_shift_l1")
+
+    assert deviations(alignment, *depths) == pytest.approx(least_deviations(*depths), rel=1e-5)
+    assert fit_depth_alignment(*depths, "scale_l1").scale == pytest.approx(0.613, abs=1e-3)
 
 
 def test_ten_steps_of_re_weighting_come_near_the_least_absolute_deviations(depths):
