@@ -1,6 +1,7 @@
 """How many threads numerical libraries take: torch, BLAS and OpenCV."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -35,10 +36,14 @@ def thread_environment(threads: int) -> Iterator[None]:
 
 
 def set_threads(threads: int) -> None:
-    """Of torch and OpenCV, in this process from now on."""
-    import torch
+    """Of OpenCV, and of torch if it is imported already, in this process from now on.
 
-    torch.set_num_threads(threads)
+    For processes that have `thread_variables`: a torch that is imported later reads them, OpenCV never does.
+    """
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
     with suppress(ImportError):
         import cv2
 
@@ -48,7 +53,7 @@ def set_threads(threads: int) -> None:
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
     """Set those of torch and OpenCV for a while."""
-    import torch
+    import torch  # so that `set_threads` finds it
 
     torch_before = torch.get_num_threads()
     cv2_before = None
