@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,23 +61,13 @@ class GroundTruth:
     def depth(self, index: int) -> np.ndarray | None:
         """(H, W) z-depth of a photo in world units, 0 where unknown; None where there is no map."""
         file = self.depth_files[index]
-        if file is None:
-            return None
-        if file.suffix == ".npz":
-            with np.load(file) as content:
-                values = content["depth"]
-        else:
-            from PIL import Image
-
-            with Image.open(file) as image:
-                values = np.asarray(image)
-        return np.nan_to_num(values.astype(np.float64) * self.depth_scales[index], nan=0.0, posinf=0.0)
+        return None if file is None else _depth(file, self.depth_scales[index])
 
     def task(self, name: str = "") -> Task:
         """Its photos as a scene of a benchmark, no camera given."""
         readers = tuple(
-            None if file is None else depth_array(lambda index=index: self.depth(index))
-            for index, file in enumerate(self.depth_files)
+            None if file is None else depth_array(partial(_depth, file, scale))
+            for file, scale in zip(self.depth_files, self.depth_scales, strict=True)
         )
         truth = Truth(self.intrinsics, self.world_from_cam, readers, unit=self.unit)
         return Task(name or self.name, Inputs(self.files), truth)
@@ -150,6 +141,18 @@ def write_set(scene: SceneViews, folder: Path) -> None:
         entry = {"file": photo, "width": width, "height": height, **camera, "cam_from_world": cam_from_world}
         entries.append(entry | {"depth": depth, "depth_scale": 1.0})
     write_bytes(folder / "cameras.json", json_bytes({"set": folder.name, "world_unit": "metre", "images": entries}))
+
+
+def _depth(file: Path, scale: float) -> np.ndarray:
+    if file.suffix == ".npz":
+        with np.load(file) as content:
+            values = content["depth"]
+    else:
+        from PIL import Image
+
+        with Image.open(file) as image:
+            values = np.asarray(image)
+    return np.nan_to_num(values.astype(np.float64) * scale, nan=0.0, posinf=0.0)
 
 
 def _inverse(cam_from_world: list[list[float]] | None) -> np.ndarray:

@@ -19,8 +19,8 @@ def table(content: Table) -> str:
     head = [["", *("" for _ in headings)] for _ in range(depth)]
     head[-1][0] = content.first
     for place, parts in enumerate(headings, 1):
-        for line, part in enumerate(parts, depth - len(parts)):
-            head[line][place] = part
+        for height, part in enumerate(parts, depth - len(parts)):
+            head[height][place] = part
     rows = [[row.name, *(cell.text + ("*" if cell.best else " ") for cell in row.cells)] for row in content.rows]
     # A star hangs out, so that figures stand beneath one another.
     lines = [[line[0], *(f"{text} " for text in line[1:])] for line in head] + rows

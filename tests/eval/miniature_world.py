@@ -66,7 +66,7 @@ def photograph(
         centre = np.array([1.6 * np.sin(angle), 0.1 * np.sin(1.7 * index), 0.4 - 1.9 * np.cos(angle)])
         centre += random.uniform(-0.05, 0.05, 3)
         poses.append(_look_at(centre, BALL + random.uniform(-0.1, 0.1, 3)))
-        depth, colour = _cast(K, poses[-1], size)
+        depth, colour = cast_rays(K, poses[-1], size)
         depths.append(depth.astype(np.float32))
         images.append(colour)
     return World(np.stack(images), np.stack(depths), np.repeat(K[None], views, 0), np.stack(poses))
@@ -89,7 +89,8 @@ def _rays(K: np.ndarray, world_from_cam: np.ndarray, size: tuple[int, int]) -> t
     return camera, camera @ world_from_cam[:3, :3].T
 
 
-def _cast(K: np.ndarray, world_from_cam: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def cast_rays(K: np.ndarray, world_from_cam: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """z-depth and colours of the room as a camera sees it."""
     _, rays = _rays(K, world_from_cam, size)
     centre = world_from_cam[:3, 3]
     with np.errstate(divide="ignore"):

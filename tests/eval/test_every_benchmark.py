@@ -21,8 +21,8 @@ FOUND_AS_THEY_ARE = ("procedural", "photos", "re10k", "inloc")
 """Their scenes are those that are there, or only one: no list could be incomplete."""
 
 
-# A miniature may have: TOLERANCE, of the perfect score, by metric; SCENES, the names to run, by setting; HIDDEN, metrics
-# whose truth the data set does not publish (its own tests then show the perfect score).
+# A miniature may have: TOLERANCE, of the perfect score, by metric; SCENES, the names to run, by setting; HIDDEN, the
+# metrics whose truth the data set does not publish (its own tests then show the perfect score).
 
 
 def miniature(name: str) -> ModuleType:

@@ -1,7 +1,7 @@
 """The miniature world through lenses that are no pinholes."""
 
 import numpy as np
-from miniature_world import _cast
+from miniature_world import cast_rays
 
 
 def depth_along(rays: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:
@@ -10,5 +10,5 @@ def depth_along(rays: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:
     for place in np.ndindex(depth.shape):
         x, y = rays[place]
         # A picture of one pixel, which looks along this ray.
-        depth[place] = _cast(np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]), world_from_cam, (1, 1))[0][0, 0]
+        depth[place] = cast_rays(np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]), world_from_cam, (1, 1))[0][0, 0]
     return depth
