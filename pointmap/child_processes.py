@@ -6,14 +6,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from pointmap.executor import attempt_packed
+from pointmap.executor import Answer, attempt, failed
 from pointmap.threads import set_threads, thread_environment
 
 GRACE = 2.0
@@ -55,28 +55,34 @@ class Children:
         """Whether one more message can be begun."""
         return len(self._busy) < self.count
 
-    def begin(self, label: Any, message: bytes) -> None:
-        """Let a free child answer a message."""
+    def begin(self, label: Any, message: tuple[Callable[[Any], Any], Any]) -> None:
+        """Let a free child do something: a function and its argument. Raises what says that they cannot be sent."""
         child = self._idle.pop() if self._idle else _start(self.threads)
+        try:
+            child.pipe.send(message)
+        except OSError:  # it died: `wait` finds that out
+            pass
+        except Exception:
+            self._idle.append(child)
+            raise
         self._busy[child] = label
-        with contextlib.suppress(OSError):  # it died: `wait` finds that out
-            child.pipe.send_bytes(message)
 
-    def wait(self) -> list[tuple[Any, bytes | str]]:
-        """Wait for at least one answer, and give all that are there: its label, and bytes; or, as text, how the child
-        died."""
+    def wait(self) -> list[tuple[Any, Answer | str]]:
+        """Wait for at least one answer, and give all that are there: its label, and what came; or, as text, how the
+        child died."""
         ready = connection.wait([child.pipe for child in self._busy]) if self._busy else []
-        found: list[tuple[Any, bytes | str]] = []
+        found: list[tuple[Any, Answer | str]] = []
         for child in [child for child in self._busy if child.pipe in ready]:
-            label = self._busy[child]
+            label = self._busy.pop(child)
             try:
-                answer: bytes | str = child.pipe.recv_bytes()
+                answer: Answer | str = child.pipe.recv()
             except (EOFError, OSError):
                 _end([child])
                 answer = _death(child.process.exitcode)
-                del self._busy[child]
+            except Exception as error:  # a value's class may refuse to be made again
+                self._idle.append(child)
+                answer = failed(error)
             else:
-                del self._busy[child]
                 self._idle.append(child)
             found.append((label, answer))
         return found
@@ -144,11 +150,20 @@ def _serve(pipe: Connection, threads: int) -> None:
     set_threads(threads)
     while True:
         try:
-            message = pipe.recv_bytes()
+            work, task = pipe.recv()
         except (EOFError, OSError):
             return
+        except Exception as error:  # it cannot be imported here
+            answer = failed(error)
+        else:
+            answer = attempt(work, task)
         with contextlib.suppress(BrokenPipeError):
-            pipe.send_bytes(attempt_packed(message))
+            try:
+                pipe.send(answer)
+            except OSError:
+                raise
+            except Exception as error:  # the value cannot be sent
+                pipe.send(failed(error))
 
 
 def _end_with_parent() -> None:

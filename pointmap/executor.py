@@ -4,7 +4,6 @@ Work is a function of a module and a list of tasks, both picklable. Results come
 dies is tried again elsewhere; one that raises is not: both become outcomes, and the rest goes on.
 """
 
-import pickle
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -73,23 +72,20 @@ class LocalExecutor:
             return
         from pointmap.child_processes import Children  # which few need
 
-        packed = packed_work(work)
         waiting = deque((index, 1) for index in range(len(tasks)))
         with Children(min(self.workers, len(tasks)), self.threads) as children:
             while waiting or children.busy:
                 while waiting and children.free:
                     index, number = waiting.popleft()
                     try:
-                        message = packed_task(packed, tasks[index])
-                    except Exception as error:
+                        children.begin((index, number), (work, tasks[index]))
+                    except Exception as error:  # it cannot be sent
                         yield finished(index, number, failed(error))
-                        continue
-                    children.begin((index, number), message)
                 if not waiting:
                     children.dismiss_idle()
                 for (index, number), answer in children.wait():
-                    if isinstance(answer, bytes):
-                        yield finished(index, number, unpacked(answer))
+                    if isinstance(answer, tuple):
+                        yield finished(index, number, answer)
                     elif number < self.attempts:
                         waiting.append((index, number + 1))
                     else:
@@ -116,37 +112,6 @@ def attempt(work: Callable[[T], R], task: T) -> Answer:
     try:
         return work(task), None, None
     except Exception as error:
-        return failed(error)
-
-
-def packed_work(work: Callable[[T], R]) -> bytes:
-    """A function of a module, for `packed_task`."""
-    return pickle.dumps(work)
-
-
-def packed_task(work: bytes, task: object) -> bytes:
-    """What `attempt_packed` reads in another process."""
-    return pickle.dumps((work, pickle.dumps(task)))
-
-
-def attempt_packed(message: bytes) -> bytes:
-    """The same in a worker, between pickles: what cannot be imported or sent becomes an answer as well."""
-    try:
-        work, task = map(pickle.loads, pickle.loads(message))
-    except Exception as error:
-        return pickle.dumps(failed(error))
-    answer = attempt(work, task)
-    try:
-        return pickle.dumps(answer)
-    except Exception as error:
-        return pickle.dumps(failed(error))
-
-
-def unpacked(answer: bytes) -> Answer:
-    """What `attempt_packed` says."""
-    try:
-        return pickle.loads(answer)
-    except Exception as error:  # a value's class may refuse to be made again
         return failed(error)
 
 

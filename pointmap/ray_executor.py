@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pointmap.errors import InputError
-from pointmap.executor import (
-    Outcome,
-    attempt_packed,
-    check_counts,
-    failed,
-    finished,
-    packed_task,
-    packed_work,
-    unpacked,
-)
+from pointmap.executor import Answer, Outcome, attempt, check_counts, failed, finished
 from pointmap.extras import require
 from pointmap.threads import set_threads, thread_environment, thread_variables
 
@@ -63,7 +54,6 @@ class RayExecutor:
             InputError: Ray is not installed, there is no cluster at `address`, or no machine of it has what a task
                 needs.
         """
-        packed = packed_work(work)
         with self._connected() as (ray, environment):
             room = self._room(ray)
             limit = min(room, self.workers or room)
@@ -80,22 +70,24 @@ class RayExecutor:
                     while waiting and len(running) < limit:
                         index, number = waiting.popleft()
                         try:
-                            message = packed_task(packed, tasks[index])
-                        except Exception as error:
+                            reference = remote.remote(work, tasks[index], self.threads)
+                        except Exception as error:  # it cannot be sent
                             yield finished(index, number, failed(error))
                         else:
-                            running[remote.remote(message, self.threads)] = index, number
+                            running[reference] = index, number
                     for reference in ray.wait(list(running), num_returns=1)[0] if running else []:
                         index, number = running.pop(reference)
                         try:
                             answer = ray.get(reference)
+                        except ray.exceptions.RayTaskError as error:  # `attempt` raises nothing: it cannot be sent
+                            yield finished(index, number, failed(error.cause or error))
                         except ray.exceptions.RayError as error:
                             if number < self.attempts:
                                 waiting.append((index, number + 1))
                             else:
                                 yield Outcome(index, error=f"The worker died: {_cause(error)}.", attempts=number)
                         else:
-                            yield finished(index, number, unpacked(answer))
+                            yield finished(index, number, answer)
             finally:
                 for reference in running:
                     ray.cancel(reference, force=True)
@@ -147,10 +139,10 @@ class RayExecutor:
         return room
 
 
-def _work(message: bytes, threads: int) -> bytes:
+def _work(work: Callable[[T], R], task: T, threads: int) -> Answer:
     """In a worker, which stays between tasks."""
     set_threads(threads)
-    return attempt_packed(message)
+    return attempt(work, task)
 
 
 @contextmanager
