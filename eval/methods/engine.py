@@ -152,6 +152,7 @@ class Engine(Method):
         for query, localization in zip(inputs.queries, found, strict=True):
             estimate.world_from_cam[query] = localization.world_from_cam
             estimate.intrinsics[query] = localization.intrinsics
+        estimate.notes["query_confidence"] = [localization.num_inliers for localization in found]
         lost = [localization for localization in found if not localization.registered]
         estimate.notes["localization"] = {
             "map": len(chosen),

@@ -93,6 +93,7 @@ def test_queries_are_localised_in_the_map_of_the_given_photos(method: Method, wo
     np.testing.assert_array_equal(found.world_from_cam[[0, 2, 3]], poses[[0, 2, 3]])
     assert np.linalg.norm(found.world_from_cam[1, :3, 3] - world.world_from_cam[1, :3, 3]) < 0.1
     assert found.notes["localization"] == {"map": 3, "localised": 1, "lost": []}
+    assert found.notes["query_confidence"][0] > 10
     assert found.depths[1] is None
 
 
