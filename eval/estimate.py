@@ -88,7 +88,7 @@ class Estimate:
             np.stack([left + columns * (right - left) / width, top + rows * (bottom - top) / height], axis=-1) - 0.5
         )
         rays = np.concatenate([pixels, np.ones((height, width, 1))], axis=-1) @ _inverse(self.intrinsics[index]).T
-        points = rays * np.where(depth > 0, depth, np.nan)[..., None]
+        points = rays * np.where(np.isfinite(depth) & (depth > 0), depth, np.nan)[..., None]
         world_from_cam = self.world_from_cam[index]
         return points @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
 

@@ -98,9 +98,9 @@ class NeuralRgbd(Benchmark):
         "tsdf": Setting(
             "Fused surface of 100 frames",
             FusedSurface(voxel=4 / 512, truncation=0.04, threshold=0.05, down_sample=4 / 512),
-            "Ropedia/SpatialBench:benchmark/README.md (Depth Anything 3's settings for 7-Scenes, F at 5 cm)",
-            "SpatialBench lists frames of its own; here 100 are taken as Depth Anything 3's bench takes them of other "
-            "sets (random.seed(42), shuffle, sort). The reference is the culled mesh, which the source does not state. "
+            "ours: the settings of Depth Anything 3's bench for 7-Scenes, which has no Neural RGB-D",
+            "100 frames as that bench takes them of other sets (random.seed(42), shuffle, sort). SpatialBench scores its "
+            "own frames of this set with a voxel of 2 cm: `spatialbench`, `fscore`. The reference is the culled mesh, which the source does not state. "
             + _NOTE,
             {"limit": 100},
         ),
