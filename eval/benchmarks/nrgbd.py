@@ -99,8 +99,8 @@ class NeuralRgbd(Benchmark):
             "Fused surface of 100 frames",
             FusedSurface(voxel=4 / 512, truncation=0.04, threshold=0.05, down_sample=4 / 512),
             "ours: the settings of Depth Anything 3's bench for 7-Scenes, which has no Neural RGB-D",
-            "100 frames as that bench takes them of other sets (random.seed(42), shuffle, sort). SpatialBench scores its "
-            "own frames of this set with a voxel of 2 cm: `spatialbench`, `fscore`. The reference is the culled mesh, which the source does not state. "
+            "100 frames as that bench takes them of other sets (random.seed(42), shuffle, sort). The reference is the "
+            "culled mesh. SpatialBench scores frames of its own with a voxel of 2 cm: `spatialbench`, `fscore`. "
             + _NOTE,
             {"limit": 100},
         ),
