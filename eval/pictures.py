@@ -177,10 +177,11 @@ def _camera_map(task: Task, estimate: Estimate, side: int) -> "list[Image]":
     groups = [(_TRUE, true[known_true]), (_ESTIMATED, found[known & comparable])]
     spots = [poses[:, :3, 3] @ np.stack([right, -forward], axis=1) for _, poses in groups]  # far is up
     low, high = np.concatenate(spots).min(axis=0), np.concatenate(spots).max(axis=0)
-    reach = max(float((high - low).max()), 1e-12)
+    size = high - low
+    reach = max(float(size[0]), 2.5 * float(size[1]), 1e-12)  # a map is no taller than needed to tell them apart
     scale = (side - 60) / reach
 
-    drawing = Image.new("RGB", (side, round((high[1] - low[1]) * scale) + 60), _PAPER)
+    drawing = Image.new("RGB", (side, round(size[1] * scale) + 60), _PAPER)
     pen = ImageDraw.Draw(drawing)
     if both.any():
         for start, end in zip(spots[0][both[known_true]], spots[1][both[known]], strict=True):

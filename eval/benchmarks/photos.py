@@ -19,7 +19,8 @@ FEW, MANY = 12, 24
 SUBSET_SIZES, SUBSETS, SUBSET_SEED = (3, 4, 6), 3, 0
 
 _OURS = "ours: `eval/protocols/ours.py`"
-_ALL = "at most {count} photos of each set, evenly chosen, first and last included; only photos with a pose"
+_ALL = "at most {count} photos of a set"
+_CHOICE = "evenly chosen, first and last included; only photos with a pose"
 
 
 class Photos(Benchmark):
@@ -38,8 +39,8 @@ class Photos(Benchmark):
         layout_source="ours: what `pointmap reconstruct` writes",
     )
     settings = {
-        "few": Setting(_ALL.format(count=FEW), POSES_AND_DEPTH, _OURS, options={"photos": FEW}),
-        "many": Setting(_ALL.format(count=MANY), POSES_AND_DEPTH, _OURS, options={"photos": MANY}),
+        "few": Setting(_ALL.format(count=FEW), POSES_AND_DEPTH, _OURS, _CHOICE, options={"photos": FEW}),
+        "many": Setting(_ALL.format(count=MANY), POSES_AND_DEPTH, _OURS, _CHOICE, options={"photos": MANY}),
         "sparse": Setting(
             f"{SUBSETS} subsets of each of {', '.join(map(str, SUBSET_SIZES))} photos with little overlap",
             POSES_AND_DEPTH,
