@@ -12,6 +12,8 @@ from . import markdown, wording
 from .published import KINDS, Published
 from .table import Cell, Group, Row, Table, is_complete
 
+_LEAST_P = 0.001
+"""As small as p-values are told."""
 _INTERVALS = "Intervals: 95 %, bootstrap over scenes."
 
 
@@ -104,7 +106,7 @@ def comparisons(group: Group) -> list[str]:
         lines.append(
             f"{other.method} minus {first.method}, {wording.heading(metric)}: {_difference(metric, found)} over "
             f"{_scenes(found.difference.count)}; better on {found.better}, worse on {found.worse}; "
-            f"p = {_p_value(found.p_value)}"
+            f"p {'' if found.p_value < _LEAST_P else '= '}{_p_value(found.p_value)}"
         )
     return lines
 
@@ -287,7 +289,7 @@ def _difference(metric: Metric, found: Comparison) -> str:
 
 
 def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return f"< {_LEAST_P}" if value < _LEAST_P else f"{value:.3f}"
 
 
 def _scenes(count: int) -> str:
