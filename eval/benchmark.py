@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import ClassVar
 
 from .estimate import Estimate
@@ -99,17 +100,19 @@ class Benchmark(ABC):
         """All that a user must know to run it, as text."""
         lines = [
             f"{self.title} ({self.name})",
-            f"  paper    {self.about.paper}",
-            f"  get it   {self.about.homepage}" + (f", {self.about.size}" if self.about.size else ""),
-            f"  licence  {self.about.licence}",
-            f"  layout   by {self.about.layout_source}",
+            *_labelled("paper", self.about.paper),
+            *_labelled("get it", self.about.homepage + (f", {self.about.size}" if self.about.size else "")),
+            *_labelled("licence", self.about.licence),
+            *_labelled("layout", f"by {self.about.layout_source}"),
             *(f"    {line}" for line in self.about.layout.splitlines()),
-            "  protocols",
         ]
         for name, setting in self.settings.items():
-            lines.append(f"    {name}: {setting.title}")
-            lines.append(f"      source: {setting.source}")
-            if setting.note:
-                lines.append(f"      note: {setting.note}")
-            lines.append(f"      metrics: {', '.join(metric.title for metric in setting.scoring.metrics)}")
+            lines += ["", f"  --protocol {name}: {setting.title}", *_labelled("source", setting.source)]
+            lines += _labelled("note", setting.note) if setting.note else []
+            lines += _labelled("metrics", ", ".join(metric.title for metric in setting.scoring.metrics))
         return "\n".join(lines)
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    indent = " " * 10
+    return wrap(text, 118, initial_indent=f"  {label:<8}", subsequent_indent=indent, break_on_hyphens=False)
