@@ -9,5 +9,6 @@
 | `report/` | tables, plots and the page, from stored results alone |
 | `studies/` | scripts behind single figures of the documentation |
 
-`task.py` and `estimate.py` are what travels between them; `runner.py` joins them; `results.py` is what is stored.
+`task.py` and `estimate.py` are what travels between them; `scene_run.py` joins them for one
+scene, `runner.py` for all, wherever they are computed; `results.py` is what is stored.
 """

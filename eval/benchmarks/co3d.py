@@ -14,9 +14,9 @@ from pointmap.errors import InputError
 from pointmap.readers.posed import rigid_pose
 
 from ..benchmark import About, Benchmark, Setting
-from ..layouts.chosen_frames import places, read_frozen
 from ..layouts.depth_maps import depth_array
 from ..layouts.frame_choice import drawn, whole_option
+from ..layouts.frozen_frames import places, read_frozen
 from ..layouts.tree import find_scenes, require_file, require_root
 from ..protocols.combined import Combined
 from ..protocols.depth import Depth

@@ -10,8 +10,8 @@ from pointmap.errors import InputError
 from pointmap.readers.posed import rigid_pose
 
 from ..benchmark import About, Benchmark, Setting
-from ..layouts.chosen_frames import places, read_frozen
 from ..layouts.frame_choice import drawn, whole_option
+from ..layouts.frozen_frames import places, read_frozen
 from ..layouts.photo_files import photo_size
 from ..layouts.tree import find_scenes, require_file, require_root
 from ..protocols.relative_pose import RelativePose

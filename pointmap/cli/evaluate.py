@@ -50,9 +50,10 @@ def evaluate(
 
     from pointmap.errors import InputError
     from pointmap.eval.benchmarks import get_benchmark
+    from pointmap.eval.choices import choose_methods, make_executor
     from pointmap.eval.report.plain import tables
-    from pointmap.eval.runner import RunSettings, choose_methods, make_executor
     from pointmap.eval.runner import evaluate as run
+    from pointmap.eval.scene_run import RunSettings
 
     chosen = get_benchmark(benchmark)
     if root is None and chosen.needs_root:

@@ -12,10 +12,12 @@ import pytest
 from miniatures.photos import write
 
 from pointmap.errors import InputError
+from pointmap.eval.choices import choose_methods, make_executor
 from pointmap.eval.methods.method import MethodSpec
 from pointmap.eval.methods.saved import save_prediction
 from pointmap.eval.results import load_run, load_runs
-from pointmap.eval.runner import RunSettings, SceneJob, choose_methods, evaluate, make_executor
+from pointmap.eval.runner import evaluate
+from pointmap.eval.scene_run import RunSettings, SceneJob
 from pointmap.executor import LocalExecutor, Outcome
 
 SETS = ("alcove", "room")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pointmap.errors import InputError
-from pointmap.eval.layouts.chosen_frames import places, read_frozen
+from pointmap.eval.layouts.frozen_frames import places, read_frozen
 
 PATHS = ("a/images/0.jpg", "a/images/1.jpg", "b/images/1.jpg")
 
