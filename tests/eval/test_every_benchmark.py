@@ -13,6 +13,7 @@ from pointmap.eval.benchmarks import FILES, get_benchmark, procedural
 from pointmap.eval.estimate import Estimate
 from pointmap.eval.protocol import Protocol
 from pointmap.eval.protocols.combined import Combined
+from pointmap.eval.protocols.object_mesh import ObjectMesh
 
 CASES = [(name, setting) for name in FILES for setting in get_benchmark(name).settings]
 ALWAYS_THERE = ("procedural",)
@@ -40,7 +41,9 @@ def _small(monkeypatch):
 def scoring_of(name: str, setting: str) -> Protocol:
     """As it is, but for the number of points that are drawn on surfaces."""
     scoring = get_benchmark(name).settings[setting].scoring
-    return replace(scoring, samples=200_000) if hasattr(scoring, "samples") else scoring
+    if not hasattr(scoring, "samples"):
+        return scoring
+    return replace(scoring, samples=30_000 if isinstance(scoring, ObjectMesh) else 200_000)
 
 
 def tasks(name: str, setting: str, folder: Path):
