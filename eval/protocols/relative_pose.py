@@ -40,7 +40,7 @@ class RelativePose(Protocol):
         """AUCs, accuracies, then medians over the pairs."""
         accuracies = [(name, n) for n in self.accuracy for name in ("rra", "rta")]
         return (
-            *(Metric(f"auc_{n}", f"AUC@{n}", "higher", 1.0, 0.0, share=True) for n in self.auc),
+            *(Metric(f"auc_{n}", self._auc_title(n), "higher", 1.0, 0.0, share=True) for n in self.auc),
             *(Metric(f"{a}_{n}", f"{a.upper()}@{n}", "higher", 1.0, 0.0, share=True) for a, n in accuracies),
             Metric("rotation_deg", "Rotation", "lower", 0.0, 180.0, "deg"),
             Metric("direction_deg", "Direction", "lower", 0.0, 180.0, "deg"),
@@ -58,6 +58,11 @@ class RelativePose(Protocol):
         values["rotation_deg"] = _median(errors.rotation_deg)
         values["direction_deg"] = _median(errors.direction_deg)
         return Scores(values, details={"pairs": pair_details(task, errors, first.numpy(), second.numpy())})
+
+    def _auc_title(self, largest_deg: int) -> str:
+        """Figures of different bins must not be taken for the same."""
+        bins = {"thresholds": "", "numpy": f" ({largest_deg} bins)", "torch": f" ({largest_deg + 1} bins)"}
+        return f"AUC@{largest_deg}{bins[self.bins]}"
 
     def _auc(self, errors: PoseErrors, largest_deg: int) -> float:
         match self.bins:

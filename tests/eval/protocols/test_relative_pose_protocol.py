@@ -109,3 +109,9 @@ def test_without_depths_or_with_very_many_photos_the_overlap_is_unknown(task):
 
     assert pair_overlaps(blind, [0], [1]) == [None]
     assert pair_overlaps(task, [0, 1], [1, 2], most_photos=2) == [None, None]
+
+
+def test_the_title_of_an_auc_names_its_bins():
+    titles = {bins: RelativePose(auc=(30,), bins=bins).metrics[0].title for bins in ("thresholds", "numpy", "torch")}
+
+    assert titles == {"thresholds": "AUC@30", "numpy": "AUC@30 (30 bins)", "torch": "AUC@30 (31 bins)"}
