@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -92,3 +93,17 @@ def with_protocol(settings: RunSettings, benchmark: Benchmark) -> tuple[RunSetti
         choices = ", ".join(benchmark.settings)
         raise InputError(f"{benchmark.title} has no protocol {protocol!r}. It has: {choices}.")
     return replace(settings, protocol=protocol), benchmark.settings[protocol]
+
+
+def require_root(benchmark: Benchmark, root: Path | None) -> Path:
+    """The folder of the benchmark's files; where it needs none, any.
+
+    Raises:
+        InputError: It needs files, and no folder was named.
+    """
+    if root is None and benchmark.needs_root:
+        raise InputError(
+            f"{benchmark.title} needs its files: --root is where they lie, as\n{benchmark.about.layout}\n"
+            f"Get them from {benchmark.about.homepage} (licence: {benchmark.about.licence})"
+        )
+    return root or Path()

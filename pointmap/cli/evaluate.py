@@ -48,26 +48,19 @@ def evaluate(
     """
     import sys
 
-    from pointmap.errors import InputError
     from pointmap.eval.benchmarks import get_benchmark
-    from pointmap.eval.choices import choose_methods, make_executor
+    from pointmap.eval.choices import choose_methods, make_executor, require_root
     from pointmap.eval.report.plain import tables
     from pointmap.eval.runner import evaluate as run
     from pointmap.eval.scene_run import RunSettings
-
-    chosen = get_benchmark(benchmark)
-    if root is None and chosen.needs_root:
-        raise InputError(
-            f"{chosen.title} needs its files: --root is where they lie, as\n{chosen.about.layout}\n"
-            f"Get them from {chosen.about.homepage} (licence: {chosen.about.licence})"
-        )
 
     def tell(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
+    place = require_root(get_benchmark(benchmark), root)
     settings = RunSettings(
-        benchmark, protocol, root or Path(), output, scenes, network[0], device=device, seed=seed, threads=threads
+        benchmark, protocol, place, output, scenes, network[0], device=device, seed=seed, threads=threads
     )
     specs = choose_methods(settings, method, network, tell)
     runs = run(settings, specs, make_executor(executor, workers, threads, ray_address, device), tell)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from miniatures.photos import write
 
@@ -80,6 +81,24 @@ def test_benchmarks_are_listed_and_described(monkeypatch, capsys):
     assert "robustmvd" in shown
     assert "licence" in shown
     assert "frame-" in shown
+
+
+def test_other_programs_are_told_the_photos_and_scored_by_what_they_save(monkeypatch, capsys, tmp_path: Path):
+    write(tmp_path / "data", sets=("attic", "room"))
+    where = ["photos", "--root", tmp_path / "data", "-o", tmp_path / "out"]
+    (tmp_path / "predictions").mkdir()
+
+    run(monkeypatch, "benchmarks", *where, "--inputs", tmp_path / "inputs.json")
+    text = (tmp_path / "inputs.json").read_text()
+    for name, scene in json.loads(text)["scenes"].items():
+        assert all(Path(photo).is_file() for photo in scene["photos"])
+        poses = np.tile(np.eye(4), (len(scene["photos"]), 1, 1))
+        np.savez(tmp_path / "predictions" / f"{name}.npz", world_from_cam=poses)
+    run(monkeypatch, "eval", *where, "--method", f"saved:folder={tmp_path / 'predictions'},name=theirs")
+
+    assert "depth" not in text
+    assert "theirs" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("out/photos/few/theirs/scenes/*.json"))) == 2
 
 
 def test_the_list_of_commands_names_files_that_are_there():
