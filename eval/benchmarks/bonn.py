@@ -14,8 +14,8 @@ from ..layouts.depth_maps import depth_picture
 from ..layouts.photo_files import numbered_photos, photo_size
 from ..layouts.tree import find_scenes
 from ..layouts.tum_files import TimedPoses, poses_at, read_trajectory
-from ..layouts.video_depth import kind_of, video_depth_settings
 from ..protocols.trajectory import Trajectory
+from ..protocols.video_depth import kind_of, video_depth_settings
 from ..task import Inputs, Task, Truth
 
 SCENES = ("balloon2", "crowd2", "crowd3", "person_tracking2", "synchronous")

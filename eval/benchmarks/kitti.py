@@ -14,8 +14,8 @@ from ..layouts.depth_maps import depth_picture
 from ..layouts.frame_choice import whole_option
 from ..layouts.photo_files import numbered_photos, photo_size
 from ..layouts.tree import find_scenes, require_file
-from ..layouts.video_depth import kind_of, video_depth_settings
 from ..protocols.depth import Depth
+from ..protocols.video_depth import kind_of, video_depth_settings
 from ..task import Inputs, Task, Truth
 
 SCENES = (

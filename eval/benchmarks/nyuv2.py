@@ -16,8 +16,8 @@ from pointmap.geometry.conventions import resized_intrinsics
 from ..benchmark import About, Benchmark, Setting
 from ..layouts.depth_maps import depth_array
 from ..layouts.tree import find_scenes, require_file
-from ..layouts.video_depth import SINGLE_SOURCE
 from ..protocols.depth import Depth
+from ..protocols.video_depth import SINGLE_SOURCE
 from ..task import Inputs, Task, Truth
 
 LABELLED, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"

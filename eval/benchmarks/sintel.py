@@ -13,8 +13,8 @@ from ..benchmark import About, Benchmark, Setting
 from ..layouts.depth_maps import depth_array
 from ..layouts.photo_files import numbered_photos
 from ..layouts.tree import find_scenes, require_file
-from ..layouts.video_depth import kind_of, video_depth_settings
 from ..protocols.trajectory import Trajectory
+from ..protocols.video_depth import kind_of, video_depth_settings
 from ..task import Inputs, Task, Truth
 
 SCENES = (

@@ -11,8 +11,8 @@ from ..benchmark import Benchmark, Setting
 from ..layouts.photo_files import photo_size
 from ..layouts.tree import find_scenes, require_file
 from ..layouts.tum_files import associate, read_files, read_trajectory
-from ..layouts.video_depth import kind_of, video_depth_settings
 from ..protocols.trajectory import Trajectory
+from ..protocols.video_depth import kind_of, video_depth_settings
 from ..task import Inputs, Task, Truth
 from .tum_rgbd import PREFIX, TumRgbd, tum_camera, tum_depths
 

@@ -6,8 +6,8 @@ take pixels with a true depth below a limit, and weigh sequences (single frames:
 """
 
 from ..benchmark import Setting
-from ..protocols.depth import Depth
 from ..task import Kind
+from .depth import Depth
 
 SOURCE = "yyfz/Pi3@evaluation:videodepth/eval.py, :utils/depth.py"
 SINGLE_SOURCE = "yyfz/Pi3@evaluation:monodepth/eval.py, :utils/depth.py"
