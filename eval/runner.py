@@ -2,11 +2,10 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pointmap
 from pointmap.errors import InputError
@@ -24,6 +23,7 @@ from .results import (
     Run,
     SceneRecord,
     load_record,
+    load_run,
     load_runs,
     record_path,
     summary,
@@ -42,7 +42,7 @@ def evaluate(
 ) -> list[Run]:
     """Run every method on every scene, and store what comes out.
 
-    Scenes that are stored with the same settings, weights, code and truth are not computed again; failed ones are. An
+    Scenes that are stored with the same settings, root, weights and code are not computed again; failed ones are. An
     interruption loses only the scenes under way.
 
     Args:
@@ -87,7 +87,9 @@ def _run_method(
 ) -> Run:
     folder = settings.output / settings.benchmark / settings.protocol / method.name
     digest = _run_digest(settings, benchmark, setting, method)
-    digests = {scene: hashlib.sha256(f"{digest} {scene}".encode()).hexdigest()[:16] for scene in scenes}
+    if settings.only:
+        scenes = _with_stored(folder, digest, scenes)
+    digests = {scene: _scene_digest(digest, scene) for scene in scenes}
     found = {scene: load_record(record_path(folder, scene), digests[scene]) for scene in scenes}
     records = {scene: record for scene, record in found.items() if record is not None and record.error is None}
     run = Run(
@@ -113,7 +115,7 @@ def _run_method(
     tell(f"{method.name}: {len(scenes)} scenes{kept}")
     jobs = [SceneJob(settings, spec, scene, digests[scene]) for scene in scenes if scene not in records]
     write_run(replace(run, scenes=tuple(records.values())), digests)
-    with _closing(executor.run(run_scene, jobs)) as outcomes:
+    with closing(executor.run(run_scene, jobs)) as outcomes:
         for outcome in outcomes:
             job = jobs[outcome.index]
             result = outcome.value
@@ -129,8 +131,23 @@ def _run_method(
     return run
 
 
+def _with_stored(folder: Path, digest: str, scenes: tuple[str, ...]) -> tuple[str, ...]:
+    """Chosen scenes, and those of an earlier call that still count: they stay in the run."""
+    try:
+        stored = [
+            record.scene for record in load_run(folder).scenes if record.digest == _scene_digest(digest, record.scene)
+        ]
+    except InputError:  # there is none, or it is damaged and written anew
+        stored = []
+    return tuple(dict.fromkeys([*stored, *scenes]))
+
+
+def _scene_digest(run_digest: str, scene: str) -> str:
+    return hashlib.sha256(f"{run_digest} {scene}".encode()).hexdigest()[:16]
+
+
 def _run_digest(settings: RunSettings, benchmark: Benchmark, setting: Setting, method: Method) -> str:
-    """Of all that a scene's result depends on, but for the files of the benchmark."""
+    """Of all that a scene's result depends on; of the benchmark's files only where they are."""
     here = Path(__file__).parent
     metrics_folder = Path(pointmap.__file__).parent / "metrics"
     files = {here / name for name in ("task.py", "estimate.py", "protocol.py", "benchmark.py", "scene_run.py")}
@@ -142,6 +159,7 @@ def _run_digest(settings: RunSettings, benchmark: Benchmark, setting: Setting, m
         "scoring": repr(setting.scoring),
         "options": setting.options,
         "benchmark": [settings.benchmark, settings.protocol],
+        "root": settings.root.resolve() if benchmark.needs_root else None,
         "seed": settings.seed,
         "threads": settings.threads,
         "code": source_digest(files),
@@ -154,13 +172,3 @@ def _line(record: SceneRecord, run: Run) -> str:
         return f"{record.scene}: {record.error.splitlines()[0][:200]}"
     shown = [f"{metric.title} {metric.text(record.values[metric.name])}" for metric in run.metrics[:4]]
     return f"{record.scene}: {', '.join(shown)}, {record.seconds:.1f} s"
-
-
-@contextmanager
-def _closing(outcomes: Iterator[Any]) -> Iterator[Iterator[Any]]:
-    try:
-        yield outcomes
-    finally:
-        close = getattr(outcomes, "close", None)
-        if close is not None:
-            close()

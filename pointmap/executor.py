@@ -6,7 +6,7 @@ dies is tried again elsewhere; one that raises is not: both become outcomes, and
 
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -36,7 +36,7 @@ class Outcome(Generic[R]):
 class Executor(Protocol):
     """Runs tasks side by side."""
 
-    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
+    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Generator[Outcome[R], None, None]:
         """Yield every task's outcome, in the order in which they finish. Closing the iterator stops all work."""
         ...
 
@@ -63,7 +63,7 @@ class LocalExecutor:
     def __post_init__(self) -> None:
         check_counts(workers=(self.workers, 0), threads=(self.threads, 1), attempts=(self.attempts, 1))
 
-    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
+    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Generator[Outcome[R], None, None]:
         """See `Executor`."""
         if not self.workers:
             with limited_threads(self.threads):

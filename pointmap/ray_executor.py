@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ class RayExecutor:
         if self.workers is not None:
             check_counts(workers=(self.workers, 1))
 
-    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
+    def run(self, work: Callable[[T], R], tasks: Sequence[T]) -> Generator[Outcome[R], None, None]:
         """See `Executor`.
 
         Raises:

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Counting:
         self.scenes: list[str] = []
         self.stop_after = stop_after
 
-    def run(self, work, tasks: Sequence[SceneJob]) -> Iterator[Outcome]:
+    def run(self, work, tasks: Sequence[SceneJob]) -> Generator[Outcome, None, None]:
         for outcome in LocalExecutor().run(work, tasks):
             if len(self.scenes) == self.stop_after:
                 raise KeyboardInterrupt
@@ -100,6 +100,17 @@ def test_after_an_interruption_the_rest_is_computed(settings: RunSettings):
     assert [record.scene for record in run.scenes] == list(SETS)
 
 
+def test_sets_of_the_same_name_elsewhere_are_other_scenes(settings: RunSettings, tmp_path: Path):
+    evaluate(settings, [IDENTITY])
+    write(tmp_path / "elsewhere", sets=SETS, views=4)
+    counting = Counting()
+
+    (run,) = evaluate(replace(settings, root=tmp_path / "elsewhere"), [IDENTITY], counting)
+
+    assert counting.scenes == list(SETS)
+    assert [record.views for record in run.scenes] == [4, 4]
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"threads": 2}])
 def test_other_settings_are_other_results(settings: RunSettings, change: dict):
     evaluate(settings, [IDENTITY])
@@ -140,6 +151,18 @@ def test_scenes_can_be_chosen(settings: RunSettings):
     (run,) = evaluate(replace(settings, only=("room",)), [IDENTITY])
 
     assert run.expected == ("room",)
+
+
+def test_chosen_scenes_join_those_that_are_stored(settings: RunSettings):
+    evaluate(settings, [IDENTITY])
+    counting = Counting()
+
+    (run,) = evaluate(replace(settings, only=("room",)), [IDENTITY], counting)
+    (other,) = evaluate(replace(settings, only=("room",), seed=1), [IDENTITY])
+
+    assert counting.scenes == []
+    assert run.expected == SETS
+    assert other.expected == ("room",)
 
 
 def test_workers_find_what_one_process_finds(settings: RunSettings):
