@@ -1,17 +1,10 @@
 """YCB objects: photos on a turntable, and the mesh that was made of its depth cameras."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
-from pointmap.errors import InputError
-
-from ..benchmark import About, Benchmark, Setting
-from ..layouts.frame_choice import whole_option
-from ..layouts.tree import find_scenes
-from ..layouts.turntable_rig import first_mesh, first_missing, turntable_task
-from ..protocols.object_mesh import ObjectMesh
-from ..task import Task
+from ..benchmark import About, Setting
+from ..layouts.turntable_rig import CAMERA, TurntableBenchmark, mesh_settings
 
 OBJECTS = (
     "002_master_chef_can",
@@ -38,19 +31,16 @@ OBJECTS = (
 )
 """Our choice: of the whole set the 21 of YCB-Video (Xiang et al., PoseCNN, RSS 2018)."""
 
-CAMERA = "NP3"
 MESHES = ("poisson/nontextured.ply", "poisson/textured.obj")
 
-_SOURCE = "ours: nobody defines reconstruction from the photos of the rig; distances as in Knapitsch et al. 2017"
-_NOTE = (
-    f"Photos of {CAMERA}, the camera in the middle of the quarter circle, one every {{step}} degrees of the table. The "
-    "reference is Berkeley's mesh (Poisson), the one in the frame of the turntable: Google's scans (google_16k) have a "
-    "frame of their own whose relation to the photos is not published. It was made of the rig's depth cameras, and is "
-    "no better than these. K is a pinhole: the small distortion of the lens (NP3_rgb_d) is left out."
+_REFERENCE = (
+    "The reference is Berkeley's mesh (Poisson), the one in the frame of the turntable: Google's scans (google_16k) have "
+    "a frame of their own whose relation to the photos is not published. It was made of the rig's depth cameras, and is "
+    "no better than these."
 )
 
 
-class Ycb(Benchmark):
+class Ycb(TurntableBenchmark):
     """Calli et al. 2015."""
 
     name: ClassVar[str] = "ycb"
@@ -66,22 +56,6 @@ class Ycb(Benchmark):
         "     poisson/nontextured.ply     or poisson/textured.obj",
         layout_source="sea-bass/ycb-tools:download_ycb_dataset.py, chenxi-wang/ycb-scripts:ycb_generate_point_cloud.py",
     )
-    settings: ClassVar[Mapping[str, Setting]] = {
-        "mesh": Setting(
-            "Mesh of 24 photos", ObjectMesh(), _SOURCE, _NOTE.format(step=15), {"camera": CAMERA, "step": 15}
-        ),
-        "mesh-sparse": Setting(
-            "Mesh of 8 photos", ObjectMesh(), _SOURCE, _NOTE.format(step=45), {"camera": CAMERA, "step": 45}
-        ),
-    }
-
-    def scenes(self, root: Path, setting: str, only: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """See `Benchmark`."""
-        step = whole_option(self.settings[setting], "step")
-        return find_scenes(self, root, OBJECTS, only, lambda name: first_missing(root / name, CAMERA, step, MESHES))
-
-    def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
-        """See `Benchmark`."""
-        if (mesh := first_mesh(root / scene, MESHES)) is None:
-            raise InputError(f"{str(root / scene)!r} has no {' and no '.join(MESHES)}. Unpack this object again.")
-        return turntable_task(root / scene, CAMERA, whole_option(self.settings[setting], "step"), mesh)
+    settings: ClassVar[Mapping[str, Setting]] = mesh_settings(_REFERENCE)
+    objects: ClassVar[tuple[str, ...]] = OBJECTS
+    meshes: ClassVar[tuple[str, ...]] = MESHES

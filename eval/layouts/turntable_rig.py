@@ -14,16 +14,65 @@ Angles are those of the object: in its frame, that of the table, the cameras mov
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from pointmap.errors import InputError
 from pointmap.extras import require
 
+from ..benchmark import Benchmark, Setting
+from ..protocols.object_mesh import ObjectMesh
 from ..task import Inputs, Task, Truth
-from .tree import require_file
+from .frame_choice import whole_option
+from .tree import find_scenes, require_file
 
 REFERENCE = "NP5"
+CAMERA = "NP3"
+"""Whose photos are used: the one in the middle of the quarter circle."""
+
+
+class TurntableBenchmark(Benchmark):
+    """Meshes of objects from photos of the rig, beside those that were made of its depth cameras."""
+
+    objects: ClassVar[tuple[str, ...]]
+    """Names of folders: the frozen list."""
+
+    meshes: ClassVar[tuple[str, ...]]
+    """Files of an object, in its folder and in the frame of the table: the first that is there is the reference."""
+
+    def scenes(self, root: Path, setting: str, only: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """See `Benchmark`."""
+        step = whole_option(self.settings[setting], "step")
+
+        def missing(name: str) -> str | None:
+            return first_missing(root / name, CAMERA, step, self.meshes)
+
+        return find_scenes(self, root, self.objects, only, missing)
+
+    def load(self, root: Path, scene: str, setting: str, scratch: Path) -> Task:
+        """See `Benchmark`."""
+        if (mesh := first_mesh(root / scene, self.meshes)) is None:
+            raise InputError(f"{str(root / scene)!r} has no {' and no '.join(self.meshes)}. Unpack this object again.")
+        return turntable_task(root / scene, CAMERA, whole_option(self.settings[setting], "step"), mesh)
+
+
+def mesh_settings(note: str) -> dict[str, Setting]:
+    """`mesh` of 24 photos and `mesh-sparse` of 8.
+
+    Args:
+        note: What the reference is.
+    """
+    source = "ours: nobody defines reconstruction from the photos of the rig; distances as in Knapitsch et al. 2017"
+
+    def setting(step: int) -> Setting:
+        photos = (
+            f"Photos of {CAMERA}, the camera in the middle of the quarter circle, one every {step} degrees of the "
+            f"table. {note} K is a pinhole: the small distortion of the lens ({CAMERA}_rgb_d) is left out."
+        )
+        return Setting(f"Mesh of {360 // step} photos", ObjectMesh(), source, photos, {"camera": CAMERA, "step": step})
+
+    return {"mesh": setting(15), "mesh-sparse": setting(45)}
 
 
 def angles(step: int) -> range:
