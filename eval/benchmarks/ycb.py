@@ -34,9 +34,9 @@ OBJECTS = (
 MESHES = ("poisson/nontextured.ply", "poisson/textured.obj")
 
 _REFERENCE = (
-    "The reference is Berkeley's mesh (Poisson), the one in the frame of the turntable: Google's scans (google_16k) have "
-    "a frame of their own whose relation to the photos is not published. It was made of the rig's depth cameras, and is "
-    "no better than these."
+    "The reference is Berkeley's mesh (Poisson), the one in the frame of the turntable: Google's scans (google_16k) "
+    "have a frame of their own whose relation to the photos is not published. It was made of the rig's depth cameras, "
+    "and is no better than these."
 )
 
 
