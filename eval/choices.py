@@ -88,6 +88,11 @@ def missing_abilities(method: Method, setting: Setting) -> frozenset[str]:
 
 
 def with_protocol(settings: RunSettings, benchmark: Benchmark) -> tuple[RunSettings, Setting]:
+    """The settings with the protocol's name, the benchmark's first where none was named; and the protocol.
+
+    Raises:
+        InputError: The benchmark has none of this name.
+    """
     protocol = settings.protocol or next(iter(benchmark.settings))
     if protocol not in benchmark.settings:
         choices = ", ".join(benchmark.settings)
